@@ -1,0 +1,86 @@
+# Everything somebody does twice is a target here; `make help` lists them.
+# ARGS is handed on: make run ARGS=--lan, make bench ARGS=--help, make lock ARGS=--upgrade.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+LOCKED := $(INSTALL) --require-hashes --only-binary :all:
+PACKAGES := crypto storage gateway kiosk_client tests benchmarks
+COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	--python-version 3.11 $(ARGS)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check bench lock clean browser
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the phone link (ARGS=--lan for a real phone)
+	@$(BIN)/stampgate demo $(ARGS)
+
+test: $(VENV)/.test $(VENV)/.project check browser ## all checks, then all tests with coverage
+	@$(BIN)/python -m pytest --cov --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=90 $(ARGS)
+
+check: $(VENV)/.test $(VENV)/.project ## lint, format, types, import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.test $(VENV)/.project ## the speed figures, as ratios within one run
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
+	@set -e; uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then \
+	  away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT INT TERM; \
+	  $(PYTHON) -m venv "$$away"; "$$away/bin/python" -m pip install --quiet --disable-pip-version-check uv; uv="$$away/bin/uv"; \
+	fi; \
+	"$$uv" $(COMPILE) pyproject.toml --group pyproject.toml:build --group pyproject.toml:test -o requirements/test.txt >/dev/null; \
+	"$$uv" $(COMPILE) pyproject.toml --group pyproject.toml:build -c requirements/test.txt -o requirements/run.txt >/dev/null; \
+	if grep -nE '://|^ *--(extra-)?index|^ *--find' requirements/*.txt; then \
+	  echo "make lock: an address got into the lock files (above)" >&2; exit 1; \
+	fi
+
+clean: ## remove the virtual environment and every cache (demo-data stays)
+	@rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	@find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+browser: # the browser tests drive the system's Chromium; installed here only where that takes no password
+	@if [ -n "$$STAMPGATE_TEST_CHROMIUM" ]; then exit 0; fi; \
+	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make test: installing chromium for the browser tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
+	else \
+	  echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1; \
+	fi
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Stampgate needs Python 3.11 or newer; '$(PYTHON)' is not. Choose one: make PYTHON=python3.12 run" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "Python cannot make a virtual environment here; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
+	@touch $@
+
+# The stamp files stand for "what is installed is what the lock says": a second start installs nothing.
+$(VENV)/.run: requirements/run.txt | $(VENV)/.made
+	@echo "Installing the locked packages (once) ..."
+	@$(LOCKED) -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt | $(VENV)/.made
+	@echo "Installing the locked packages with the test parts (once) ..."
+	@$(LOCKED) -r requirements/test.txt
+	@touch $@
+
+# The project itself, editable: the commands stampgate and stampgate-kiosk. Its builder comes from the lock too, so this
+# reaches for nothing outside the checkout.
+$(VENV)/.project: pyproject.toml
+	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@

@@ -1,0 +1,151 @@
+"""Runs the benchmark: `make bench`. A few minutes; all ratios are between processes of this one run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import functions, latency, machine, refusals, throughput
+from benchmarks.arena import Arena, WrongAnswers, arena
+from benchmarks.load import CONNECTIONS
+from benchmarks.population import LOGIN_PEOPLE, TERMINALS
+from benchmarks.report import Figure, at_least, at_most, show, write
+
+RESULTS = Path(__file__).with_name("results") / "latest.json"
+Add = Callable[[str, list[Figure]], None]
+GATEWAYS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def main() -> int:
+    """Measure, print and write; return 1 when anything was answered wrongly. A missed limit is shown, no failure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of reference and gateways in turn [5]")
+    parser.add_argument("--stamps", type=int, default=8192, help="stamps per round and process [8192]")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of latency segments without and with logins [3]")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
+    options = parser.parse_args()
+    began = time.monotonic()
+    setup = {**machine.describe(), "options": {key: str(value) for key, value in vars(options).items()}}
+    _introduce(setup)
+    groups: dict[str, list[Figure]] = {}
+
+    def add(title: str, figures: list[Figure]) -> None:
+        groups[title] = figures
+        show(title, figures)
+
+    try:
+        with arena() as running:
+            _measure(running, options, add)
+    except WrongAnswers as error:
+        print(f"\nWrong answers, so the figures mean nothing: {error}", file=sys.stderr)
+        return 1
+    setup["seconds"] = round(time.monotonic() - began)
+    write(options.results, setup, groups)
+    missed = [figure.name for figures in groups.values() for figure in figures if not figure.is_met]
+    print(f"\n{setup['seconds']} s; written to {options.results}")
+    print(f"Missed: {'; '.join(missed)}" if missed else "Every limit is met.")
+    return 0
+
+
+def _introduce(setup: dict[str, object]) -> None:
+    core, own = machine.cores()
+    print("Stampgate's speed, as ratios within one run\n")
+    for name, value in setup.items():
+        text = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
+        print(f"  {name}: {text}")
+    print(
+        f"""
+  The gateway is the real `stampgate serve` in one process on core {core}, with two routes more: one reads counters,
+  one stamps without a signature. The load generator ({CONNECTIONS} kept-alive connections), Redis and PostgreSQL
+  are on core {own}; SQLite is in the gateway's process, synchronous=FULL. PINs cost what they cost in service.
+  {TERMINALS} terminals with a person each stamp valid transitions; {LOGIN_PEOPLE} other people sign in.
+  Requests are signed before each round; their nonces are minted with the gateway's secrets, their sessions opened
+  in Redis before each round. The reference is a bare aiohttp handler that verifies the same requests."""
+    )
+    if core == own:
+        print("  There is one core only: load and gateway take turns, and all rates are too low.")
+
+
+def _measure(running: Arena, options: argparse.Namespace, add: Add) -> None:
+    sqlite = running.targets["sqlite"]
+    raw = functions.raw_verification()
+    rates = throughput.measure(running, rounds=options.rounds, stamps=options.stamps)
+    title = "Accepted stamps per second, each durably committed, divided by bare verification"
+    figures = [Figure("bare verification", rates.per_second("reference"), "/s")]
+    for name, label in GATEWAYS.items():
+        figures += [
+            Figure(f"{label}: stamps", rates.per_second(name), "/s"),
+            at_least(0.75, f"{label}: divided by bare verification", rates.ratio(name)),
+            Figure(f"{label}: the same by processor time", rates.cpu_ratio(name)),
+            Figure(f"{label}: raw libsodium verifications one stamp takes", 1e6 / rates.per_second(name) / raw),
+        ]
+    add(title, figures)
+
+    figures = []
+    for name, label in GATEWAYS.items():
+        counted = rates.counted[name]
+        alone = throughput.round_trips_alone(running, running.targets[name])
+        figures += [
+            at_most(1.0, f"{label}: Redis round trips per stamp, 1 connection", alone),
+            at_most(0.5, f"{label}: Redis round trips per stamp, {CONNECTIONS} connections", counted["round_trips"]),
+            at_most(0.25, f"{label}: commits per stamp, {CONNECTIONS} connections", counted["commits"]),
+            at_most(0.0, f"{label}: full garbage collections under load", counted["full_collections"]),
+        ]
+    add("Counted", figures)
+
+    made = refusals.requests(running)
+    calls = running.redis_calls()
+    refused = refusals.per_second(sqlite, made)
+    figures = [at_most(0.0, "Redis calls for requests whose signature did not pass", running.redis_calls() - calls)]
+    costs = functions.measure(running)
+    figures += [
+        Figure("one raw libsodium verification", costs.raw, "µs"),
+        Figure("one valid request through verifier and registry", costs.valid, "µs"),
+        at_most(15.0, "the same without the curve operation", costs.without_curve, "µs"),
+    ]
+    for name, cost in costs.refusals.items():
+        if name == "wrong signature":
+            figures.append(Figure(f"{name}, divided by a valid one", cost / costs.valid))
+        else:
+            figures.append(at_most(0.2, f"{name}, divided by a valid one", cost / costs.valid))
+    accepted = rates.per_second("sqlite")
+    figures += [Figure(f"{name}: whole refusals per whole stamp", accepted / rate) for name, rate in refused.items()]
+    add("Verifying and refusing", figures)
+
+    silent = running.targets["silent"]
+    refused_silently = refusals.per_second(silent, refusals.requests(running, 512))
+    figures = [
+        at_least(0.85, "stamps: logging on divided by off", rates.ratio("sqlite", "silent")),
+        Figure(
+            "malformed requests, a log line each: on divided by off",
+            refused["malformed"] / refused_silently["malformed"],
+        ),
+        Figure(
+            "signed stamps divided by unsigned ones at the same gateway",
+            throughput.unsigned(running, sqlite, options.stamps // 2),
+        ),
+    ]
+    add("Logging, and what signing costs", figures)
+
+    for name, label in GATEWAYS.items():
+        target = running.targets[name]
+        late = latency.measure(running, target, rates.per_second(name) / 2, options.pairs)
+        figures = [
+            Figure("stamps", late.per_second, "/s"),
+            Figure("p99 of stamps alone", late.alone * 1000, "ms"),
+            Figure("p99 of stamps beside logins", late.beside_logins * 1000, "ms"),
+            at_most(3.0, "p99 beside logins divided by alone", late.ratio),
+            Figure("logins answered 200 (right PIN)", late.logins[200]),
+            Figure("logins answered 401 (wrong PIN)", late.logins[401]),
+            Figure("logins answered 503 busy", late.logins[503]),
+            Figure("median of logins", late.login_median * 1000, "ms"),
+            at_most(200.0, "resident memory of the gateway at its highest", late.resident_mb, "MB"),
+        ]
+        add(f"{label}: stamps at half the maximum, beside {latency.LOGINS_PER_SECOND:g} logins per second", figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Costs of single functions, in microseconds: steadier than any rate, and what the rates are made of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from timeit import repeat
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
+
+from benchmarks.refusals import requests
+from benchmarks.signing import ACTION, AUTHORITY
+from crypto.message_signatures import KIOSK_TAG, IncomingRequest, SignatureRefused, Verifier, verifier
+from crypto.nonces import Nonces
+from gateway.app import NONCE_KEY
+from gateway.trust_feed.device_registry import DeviceRegistry
+from gateway.trust_feed.feed import TrustFeed
+from storage.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.arena import Arena
+
+CALLS = 1000
+REPEATS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Microseconds: one raw libsodium verification, the whole check, the check without the curve, each refusal."""
+
+    raw: float
+    valid: float
+    without_curve: float
+    refusals: dict[str, float]
+
+
+def raw_verification() -> float:
+    """Return the microseconds of one libsodium verification of a message as long as a signature base."""
+    public, secret = crypto_sign_seed_keypair(os.urandom(32))
+    signed = crypto_sign(os.urandom(600), secret)
+    return _microseconds(lambda: crypto_sign_open(signed, public))
+
+
+def measure(arena: Arena) -> Functions:
+    """Measure the verifier and the registry on this core."""
+    nonces = Nonces(arena.secrets.purpose_keys(NONCE_KEY), arena.secrets.current_version, os.urandom)
+    check = Verifier(frozenset({AUTHORITY}), nonces, "http")
+    url = f"sqlite+aiosqlite:///{arena.home / 'sqlite' / 'stampgate.db'}"
+    database = Database(url)
+    with asyncio.Runner() as runner:
+        feed = TrustFeed(database, time.time)
+        registry = DeviceRegistry(feed, lambda: 0.0)  # what is unknown stays remembered as unknown
+
+        async def load() -> None:
+            async with database.read() as connection:
+                await registry.load(connection)
+
+        runner.run(load())
+        now = time.time()
+
+        def verify(request: IncomingRequest) -> None:
+            claimed = check.read(request, KIOSK_TAG)
+            device = registry.get(claimed.keyid)
+            if device is None:
+                # Remembered as unknown: answers without waiting for anything.
+                try:
+                    registry.find(claimed.keyid).send(None)
+                except StopIteration:
+                    return
+                raise AssertionError("the registry asked the database")
+            check.verify(claimed, device.public_key, now)
+
+        def refused(request: IncomingRequest) -> None:
+            try:
+                verify(request)
+            except SignatureRefused:
+                return
+
+        terminal = arena.population.terminals[0]
+        body = b'{"stamp_id": "0b5cdd3c-5bd7-4a26-a56c-5b0a5f9c62d6", "action": "clock_in"}'
+        valid = _incoming(arena.signer.signed(terminal, ACTION, body, f"Bearer {terminal.token}"))
+        kinds = {name: _incoming(some[0]) for name, some in requests(arena, 1).items()}
+        unknown = check.read(kinds["unknown key"], KIOSK_TAG).keyid
+        runner.run(registry.find(unknown))
+
+        verify(valid)
+        whole = _microseconds(lambda: verify(valid))
+        with mock.patch.object(verifier, "verify_signature", lambda *_: None):
+            without_curve = _microseconds(lambda: verify(valid))
+        refusals = {name: _microseconds(partial(refused, request)) for name, request in kinds.items()}
+        runner.run(database.close())
+    return Functions(raw_verification(), whole, without_curve, refusals)
+
+
+def _incoming(request: bytes) -> IncomingRequest:
+    head, _, body = request.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    fields = [tuple(line.split(b": ", 1)) for line in lines]
+    method, target, _ = first.decode().split(" ")
+    return IncomingRequest(method, target, [(name, value) for name, value in fields], body)
+
+
+def _microseconds(function: Callable[[], object]) -> float:
+    """Return the median of the repeats: the least would flatter a noisy machine, the mean would blame us for it."""
+    return median(repeat(function, number=CALLS, repeat=REPEATS)) / CALLS * 1e6

@@ -1,0 +1,284 @@
+"""The gate: whether a request is exactly what the key it names has signed, now and for this gateway.
+
+Checks run cheapest first. `read` needs no key: target → authority → single fields → parse → one tag → components →
+parameters. `verify` needs the public key of the `keyid`: created → nonce → digest → signature. That a nonce is used
+once only is the caller's last step, so that nobody without a valid key can burn one.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64, b2a_base64
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from crypto.device_keys import InvalidSignature
+from crypto.device_keys import verify as verify_signature
+from crypto.message_signatures.fields import MAX_FIELD_BYTES, find_signature
+from crypto.message_signatures.problems import (
+    BadNonce,
+    ClockSkew,
+    ContentDigestMismatch,
+    CoveredComponents,
+    SignatureInvalid,
+    SignatureMalformed,
+    SignatureMissing,
+    SignatureParameters,
+    UnknownAuthority,
+)
+from crypto.message_signatures.profile import CONTENT_TYPE, covered_components, request_components, signature_base
+from crypto.message_signatures.targets import normalise_authority, read_target
+from crypto.nonces import InvalidNonce, Nonce, Nonces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""The largest request of the protocol has well under 1 KiB."""
+
+MAX_CLOCK_SKEW: Final = 60
+"""Seconds `created` may lie before or after the gateway's clock; terminals correct theirs by the Date field."""
+
+SIGNATURE_CHARACTERS: Final = 88
+"""64 bytes in padded base64."""
+
+_SINGLE_FIELDS = frozenset(
+    {b"host", b"content-type", b"content-digest", b"signature", b"signature-input", b"authorization"}
+)
+# A coding is not covered, and the digest would be over other bytes than the ones the handler gets.
+_REFUSED_FIELD = b"content-encoding"
+_METHOD = re.compile(r"[A-Z]{1,16}")
+_PARAMETERS = frozenset({"created", "nonce", "keyid", "tag"})
+_CREATED = re.compile(r"[1-9][0-9]{0,14}")
+_NONCE = re.compile(r'"[ !#-\[\]-~]*+"')
+# 43 characters carry 258 bits: the last one ends in two zero bits.
+_KEYID = re.compile(r'"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"')
+_AUTHORIZATION = re.compile(rb"[!-~](?:[ -~]*[!-~])?")
+_CONTENT_TYPE = CONTENT_TYPE.encode()
+
+
+class IncomingRequest(NamedTuple):
+    """A request as it arrived: the raw target, the field lines as sent, the whole body."""
+
+    method: str
+    target: str
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+class ClaimedSignature(NamedTuple):
+    """A well-formed signature and all it claims. Nothing in it is verified yet.
+
+    `created` is in Unix seconds, `signature` has 64 bytes, `query` includes its `?`.
+    """
+
+    keyid: str
+    created: int
+    nonce: str
+    tag: str
+    signature: bytes
+    signature_params: str
+    method: str
+    authority: str
+    path: str
+    query: str
+    content_digest: bytes
+    authorization: str | None
+    body: bytes
+
+
+class VerifiedRequest(NamedTuple):
+    """What the key has signed, and the nonce that is still to be consumed."""
+
+    keyid: str
+    nonce: Nonce
+    body: bytes
+    authorization: str | None
+
+
+class Verifier:
+    """Reads and verifies signed requests for one gateway.
+
+    Args:
+        authorities: the values of `@authority` this gateway answers to. The Host field is compared with them, nothing
+            else ever says who we are.
+        nonces: recognises the gateway's own nonces.
+        scheme: of the public URL; its default port may be spelled out in Host.
+    """
+
+    def __init__(self, authorities: frozenset[str], nonces: Nonces, scheme: str = "https") -> None:
+        self._nonces = nonces
+        default_port = 80 if scheme == "http" else 443
+        self._authorities: dict[bytes, str] = {}
+        for spelled in authorities:
+            authority = normalise_authority(spelled, scheme)
+            self._authorities[authority.encode()] = authority
+            if authority.endswith("]") or ":" not in authority:
+                self._authorities[f"{authority}:{default_port}".encode()] = authority
+
+    def read(self, request: IncomingRequest, tag: str) -> ClaimedSignature:
+        """Return the one signature with `tag`, after every check that needs no key.
+
+        Raises:
+            SignatureRefused: the class of the first rule the request breaks, and nothing else whatever was sent.
+        """
+        path, query = read_target(request.target)
+        method = request.method
+        if _METHOD.fullmatch(method) is None:
+            raise SignatureMalformed("the method is not upper-case letters")
+        fields, repeated = _single_fields(request.headers)
+        host = fields.get(b"host", b"")
+        authority = self._authorities.get(host) or self._authorities.get(host.lower())
+        if authority is None:
+            raise UnknownAuthority("Host does not name this gateway")
+        if repeated is not None:
+            raise SignatureMalformed(f"{repeated} is sent twice")
+        if _REFUSED_FIELD in fields:
+            raise SignatureMalformed("content-encoding is not part of the protocol")
+        body = request.body
+        if len(body) > MAX_BODY_BYTES:
+            raise SignatureMalformed(f"the body has more than {MAX_BODY_BYTES} bytes")
+
+        member, encoded = find_signature(_text(fields, b"signature-input"), _text(fields, b"signature"), tag)
+
+        parameters = member.parameters
+        spelled_keyid = parameters.get("keyid") or ""
+        keyid = spelled_keyid[1:-1] if _KEYID.fullmatch(spelled_keyid) else None
+        if len(encoded) != SIGNATURE_CHARACTERS or encoded[-2:] != "==":
+            raise SignatureMalformed("a signature has 64 bytes", keyid)
+
+        authorization = _authorization(fields, keyid)
+        _require_content_type(fields.get(b"content-type"), body, keyid)
+        content_digest = fields.get(b"content-digest")
+        if content_digest is None:
+            raise CoveredComponents("Content-Digest is missing", keyid)
+        if member.components != covered_components(body=bool(body), authorization=authorization is not None):
+            raise CoveredComponents("the covered components are not the ones of this request", keyid)
+
+        if parameters.keys() != _PARAMETERS:
+            cause = "alg is given" if "alg" in parameters else "not exactly created, nonce, keyid and tag"
+            raise SignatureParameters(cause, keyid)
+        if keyid is None:
+            raise SignatureParameters("keyid is not a thumbprint")
+        created, nonce = parameters["created"] or "", parameters["nonce"] or ""
+        if _CREATED.fullmatch(created) is None:
+            raise SignatureParameters("created is not a Unix time in seconds", keyid)
+        if _NONCE.fullmatch(nonce) is None:
+            raise SignatureParameters("nonce is not a plain string", keyid)
+
+        return ClaimedSignature(
+            keyid,
+            int(created),
+            nonce[1:-1],
+            tag,
+            a2b_base64(encoded),
+            member.signature_params,
+            method,
+            authority,
+            path,
+            query,
+            content_digest,
+            authorization,
+            body,
+        )
+
+    def check_freshness(self, claimed: ClaimedSignature, now: float) -> Nonce:
+        """Return the nonce if `created` is within a minute of `now` and the nonce is ours, for this key and fresh.
+
+        Raises:
+            ClockSkew: `created` is off.
+            BadNonce: the nonce is unknown, expired or of another key.
+        """
+        if not -MAX_CLOCK_SKEW <= now - claimed.created <= MAX_CLOCK_SKEW:
+            raise ClockSkew("created is not within a minute of now", claimed.keyid)
+        try:
+            return self._nonces.check(claimed.nonce, claimed.keyid, now)
+        except InvalidNonce as error:
+            raise BadNonce(str(error), claimed.keyid) from None
+
+    def verify_digest(self, claimed: ClaimedSignature) -> bytes:
+        """Return the body if Content-Digest is exactly its SHA-256 (RFC 9530 §2). For whoever needs the key inside it.
+
+        Raises:
+            ContentDigestMismatch: another digest, another algorithm, or another spelling.
+        """
+        _require_digest(claimed)
+        return claimed.body
+
+    def verify(self, claimed: ClaimedSignature, public_key: bytes, now: float) -> VerifiedRequest:
+        """Return what `public_key` has signed. The nonce is authentic; consuming it is the caller's next step.
+
+        Raises:
+            ClockSkew, BadNonce, ContentDigestMismatch, SignatureInvalid: in this order of checks.
+        """
+        nonce = self.check_freshness(claimed, now)
+        components = request_components(
+            method=claimed.method,
+            authority=claimed.authority,
+            path=claimed.path,
+            query=claimed.query,
+            content_digest=_require_digest(claimed),
+            body=bool(claimed.body),
+            authorization=claimed.authorization,
+        )
+        base = signature_base(components, claimed.signature_params)
+        try:
+            verify_signature(public_key, base, claimed.signature)
+        except InvalidSignature as error:
+            raise SignatureInvalid(str(error), claimed.keyid) from None
+        return VerifiedRequest(claimed.keyid, nonce, claimed.body, claimed.authorization)
+
+
+def content_digest_of(body: bytes) -> str:
+    """Return the Content-Digest field of `body`: `sha-256=:…:` (RFC 9530 §2)."""
+    return f"sha-256=:{b2a_base64(sha256(body).digest(), newline=False).decode()}:"
+
+
+def _require_digest(claimed: ClaimedSignature) -> str:
+    # Compared as text: one algorithm and one spelling, by construction. Nothing here is secret.
+    expected = content_digest_of(claimed.body)
+    if claimed.content_digest != expected.encode():
+        raise ContentDigestMismatch("Content-Digest is not the SHA-256 of the body", claimed.keyid)
+    return expected
+
+
+def _single_fields(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], str | None]:
+    """Return the fields the protocol looks at, and the name of one that was sent twice."""
+    fields: dict[bytes, bytes] = {}
+    repeated = None
+    for spelled, value in headers:
+        name = spelled.lower()
+        if name in _SINGLE_FIELDS:
+            if name in fields:
+                repeated = name.decode()
+            else:
+                fields[name] = value
+        elif name == _REFUSED_FIELD:
+            fields[name] = value
+    return fields, repeated
+
+
+def _text(fields: dict[bytes, bytes], name: bytes) -> str:
+    value = fields.get(name)
+    if value is None:
+        raise SignatureMissing(f"{name.decode()} is missing")
+    if len(value) > MAX_FIELD_BYTES or not value.isascii():
+        raise SignatureMalformed(f"{name.decode()} is not ASCII of at most {MAX_FIELD_BYTES} bytes")
+    return value.decode()
+
+
+def _authorization(fields: dict[bytes, bytes], keyid: str | None) -> str | None:
+    value = fields.get(b"authorization")
+    if value is None:
+        return None
+    if _AUTHORIZATION.fullmatch(value) is None:
+        raise SignatureMalformed("authorization is not printable ASCII", keyid)
+    return value.decode()
+
+
+def _require_content_type(value: bytes | None, body: bytes, keyid: str | None) -> None:
+    if not body:
+        if value is not None:
+            raise CoveredComponents("Content-Type without a body", keyid)
+    elif value != _CONTENT_TYPE:
+        raise CoveredComponents(f"a body needs Content-Type {CONTENT_TYPE}", keyid)

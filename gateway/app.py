@@ -1,0 +1,321 @@
+"""The composition root: the only place that builds services.
+
+`open_administration` builds what the command line needs, `open_gateway` the same plus everything a serving process
+holds. Nothing else constructs a service, so this file says what the product is made of.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from crypto.message_signatures import Verifier
+from crypto.nonces import Nonces
+from crypto.pins import Argon2Cost, PinHasher
+from crypto.secrets_file import Secrets
+from gateway.audit.service import AuditTrail
+from gateway.clock import new_id
+from gateway.companies.service import Companies
+from gateway.devices.heartbeats import Heartbeats
+from gateway.devices.service import Devices
+from gateway.housekeeping import Housekeeping
+from gateway.http.client_address import ClientAddresses
+from gateway.kiosk.gate import KioskGate
+from gateway.kiosk.replays import Replays
+from gateway.lockouts.service import Lockouts
+from gateway.metrics import Metrics
+from gateway.people.service import People
+from gateway.pin_login.hashing import HashPool
+from gateway.pin_login.own_pin import OwnPin
+from gateway.pin_login.service import PinLogin
+from gateway.stamping.service import Stamping
+from gateway.trust_feed.cleared_locks import ClearedLocks
+from gateway.trust_feed.companies import CompanyRegistry
+from gateway.trust_feed.device_registry import DeviceRegistry
+from gateway.trust_feed.endings import Endings
+from gateway.trust_feed.feed import TrustFeed
+from storage.database import Database
+from storage.ephemeral.attempt_quota import AttemptQuota
+from storage.ephemeral.connection import Ephemeral, EphemeralUnavailable
+from storage.ephemeral.device_trust import DeviceTrust
+from storage.ephemeral.phone_sessions import PhoneSessions
+from storage.ephemeral.pin_guard import PinGuard
+from storage.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from gateway.clock import Clock, NewId, Randomness
+    from gateway.settings import Settings
+
+NONCE_KEY: Final = "nonce"
+PEPPER_KEY: Final = "pin pepper"
+GUARD_KEY: Final = "pin guard"
+CODE_KEY: Final = "enrolment code"
+"""Names of the purpose keys; a name never changes, or what it protects becomes unreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration:
+    """The services over SQL that run a company; the command line works with these beside a running gateway."""
+
+    settings: Settings
+    secrets: Secrets
+    database: Database
+    clock: Clock
+    randomness: Randomness
+    new_id: NewId
+    hashing: HashPool
+    pins: PinHasher
+    guard_key: bytes
+    public_url: str
+    companies: Companies
+    people: People
+    devices: Devices
+    lockouts: Lockouts
+    audit: AuditTrail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """Everything one serving process holds; the routes take from here what they need."""
+
+    administration: Administration
+    ephemeral: Ephemeral
+    metrics: Metrics
+    feed: TrustFeed
+    companies_known: CompanyRegistry
+    registry: DeviceRegistry
+    endings: Endings
+    cleared_locks: ClearedLocks
+    device_trust: DeviceTrust
+    phone_sessions: PhoneSessions
+    enrolment_quota: AttemptQuota
+    addresses: ClientAddresses
+    gate: KioskGate
+    journal: Journal
+    pin_login: PinLogin
+    own_pin: OwnPin
+    stamping: Stamping
+    heartbeats: Heartbeats
+
+
+class NotPrepared(Exception):
+    """There is no gateway to administer here, or none of this version. One line that says what to do."""
+
+
+def public_url(settings: Settings, bound_port: int | None = None) -> str:
+    """Return where people reach this gateway: as set, else the loopback address with the bound port."""
+    return settings.public_url or f"http://localhost:{bound_port or settings.port}"
+
+
+@asynccontextmanager
+async def open_administration(
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    randomness: Randomness = os.urandom,
+    metrics: Metrics | None = None,
+    changed: Callable[[], None] = lambda: None,
+    bound_port: int | None = None,
+    prepare: bool = True,
+) -> AsyncIterator[Administration]:
+    """Build the services over SQL; `changed` is called after each commit that other parts must hear of.
+
+    With `prepare` it makes the secrets file and brings the database's schema up to date when they are missing or old;
+    without, it refuses: a mistyped directory must not become a second, empty gateway.
+    Raises `NotPrepared`, `SecretsFileError`, `SecretsMismatch`, `StorageError`.
+    """
+    if prepare:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secrets = Secrets.load_or_create(settings.secrets_path, randomness)
+    elif settings.secrets_path.exists():
+        secrets = Secrets.load(settings.secrets_path)
+    else:
+        raise NotPrepared(f"there is no gateway in {settings.data_dir}: run `stampgate init`, or name its --data-dir")
+    async with AsyncExitStack() as closing:
+        database = Database(settings.effective_database_url)
+        closing.push_async_callback(database.close)
+        if prepare:
+            await database.upgrade()
+        elif await database.revision() != await database.head():
+            raise NotPrepared("the database is not at this version's schema: run `stampgate db upgrade`")
+        await database.bind_secrets(secrets.check_value)
+        hashing = HashPool(settings.hash_threads, observe=metrics.hash_queue.set if metrics else None)
+        closing.push_async_callback(hashing.close)
+        version, address = secrets.current_version, public_url(settings, bound_port)
+        pins = PinHasher(
+            secrets.purpose_keys(PEPPER_KEY),
+            version,
+            Argon2Cost(settings.pin_hash_memory_kib, settings.pin_hash_time, 1),
+            randomness,
+        )
+        # Always of the first version: the counts of a year are kept under it, and a new master key must not lose them.
+        guard_keys = secrets.purpose_keys(GUARD_KEY)
+        guard_key = guard_keys[min(guard_keys)]
+        yield Administration(
+            settings=settings,
+            secrets=secrets,
+            database=database,
+            clock=clock,
+            randomness=randomness,
+            new_id=new_id,
+            hashing=hashing,
+            pins=pins,
+            guard_key=guard_key,
+            public_url=address,
+            companies=Companies(
+                database=database,
+                clock=clock,
+                randomness=randomness,
+                new_id=new_id,
+                stamp_url=f"{address}/stamp",
+                changed=changed,
+            ),
+            people=People(
+                database=database,
+                clock=clock,
+                randomness=randomness,
+                new_id=new_id,
+                pins=pins,
+                hashing=hashing,
+                guard_key=guard_key,
+                changed=changed,
+            ),
+            devices=Devices(
+                database=database,
+                clock=clock,
+                randomness=randomness,
+                new_id=new_id,
+                code_key=secrets.purpose_keys(CODE_KEY)[version],
+                gateway_keyid=secrets.gateway_key.keyid,
+                kiosk_url=f"{address}/kiosk",
+                changed=changed,
+            ),
+            lockouts=Lockouts(database=database, clock=clock, new_id=new_id, changed=changed),
+            audit=AuditTrail(database=database),
+        )
+
+
+@asynccontextmanager
+async def open_gateway(
+    settings: Settings,
+    *,
+    bound_port: int,
+    clock: Clock = time.time,
+    randomness: Randomness = os.urandom,
+) -> AsyncIterator[Gateway]:
+    """Build a serving process; at the end of the block everything accepted is finished before anything closes.
+
+    Raises as `open_administration`. Redis need not be there: the gateway starts and refuses until it is.
+    """
+    metrics = Metrics()
+    feeds: list[TrustFeed] = []
+
+    def changed() -> None:
+        for one in feeds:
+            one.wake()
+
+    async with AsyncExitStack() as closing:
+        administration = await closing.enter_async_context(
+            open_administration(
+                settings,
+                clock=clock,
+                randomness=randomness,
+                metrics=metrics,
+                changed=changed,
+                bound_port=bound_port,
+            )
+        )
+        database, secrets = administration.database, administration.secrets
+        ephemeral = Ephemeral.open(settings.redis_url)
+        closing.push_async_callback(ephemeral.close)
+
+        guard = PinGuard(ephemeral)
+        device_trust = DeviceTrust(ephemeral, observe=metrics.batch_observer("device_trust"))
+        with suppress(EphemeralUnavailable):  # later the first request does it, and its terminal signs twice
+            await device_trust.announce(clock())
+        feed = TrustFeed(database, clock)
+        feeds.append(feed)
+        companies_known, registry, endings = CompanyRegistry(), DeviceRegistry(feed), Endings()
+        cleared = ClearedLocks(guard, clock)
+        feed.follow(companies_known.follow, companies_known.load)
+        feed.follow(registry.follow, registry.load)
+        feed.follow(endings.follow)
+        feed.follow(cleared.follow)
+
+        journal = Journal(database, observe=metrics.batch_observer("journal"))
+        closing.push_async_callback(journal.drain)
+        nonces = Nonces(secrets.purpose_keys(NONCE_KEY), secrets.current_version, randomness)
+        addresses = ClientAddresses(settings.trusted_proxies, settings.forwarded_header)
+        scheme = urlsplit(administration.public_url).scheme
+        gate = KioskGate(
+            verifier=Verifier(settings.authorities(bound_port), nonces, scheme),
+            nonces=nonces,
+            registry=registry,
+            companies=companies_known,
+            feed=feed,
+            endings=endings,
+            trust=device_trust,
+            addresses=addresses,
+            replays=Replays(journal, new_id),
+            clock=clock,
+        )
+        login = PinLogin(
+            database=database,
+            journal=journal,
+            guard=guard,
+            hashing=administration.hashing,
+            pins=administration.pins,
+            guard_key=administration.guard_key,
+            metrics=metrics,
+            clock=clock,
+            new_id=new_id,
+        )
+        own_pin = OwnPin(
+            database=database,
+            journal=journal,
+            login=login,
+            hashing=administration.hashing,
+            pins=administration.pins,
+            clock=clock,
+            new_id=new_id,
+        )
+        stamping = Stamping(
+            database=database,
+            companies=companies_known,
+            clock=clock,
+            new_id=new_id,
+            observe=metrics.batch_observer("stamps"),
+        )
+        closing.push_async_callback(stamping.drain)
+        heartbeats = Heartbeats(database, observe=metrics.batch_observer("heartbeats"))
+        closing.push_async_callback(heartbeats.drain)
+        housekeeping = Housekeeping(database, clock)
+        for part in (feed, cleared, housekeeping):
+            await part.start()
+            closing.push_async_callback(part.stop)
+        yield Gateway(
+            administration=administration,
+            ephemeral=ephemeral,
+            metrics=metrics,
+            feed=feed,
+            companies_known=companies_known,
+            registry=registry,
+            endings=endings,
+            cleared_locks=cleared,
+            device_trust=device_trust,
+            phone_sessions=PhoneSessions(ephemeral),
+            enrolment_quota=AttemptQuota(ephemeral),
+            addresses=addresses,
+            gate=gate,
+            journal=journal,
+            pin_login=login,
+            own_pin=own_pin,
+            stamping=stamping,
+            heartbeats=heartbeats,
+        )

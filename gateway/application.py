@@ -1,0 +1,51 @@
+"""The aiohttp application of a gateway: every route behind the one outer middleware."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gateway import well_known
+from gateway.http import health, openapi, problem_pages
+from gateway.http.bodies import BODY_LIMIT
+from gateway.http.middlewares import outer
+from gateway.http.routes import Route, register
+from gateway.kiosk.routes import KioskRoutes
+from gateway.pages import phone as phone_page
+from gateway.phone.routes import PhoneRoutes
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+
+def make_application(gateway: Gateway) -> web.Application:
+    """Return the application that serves `gateway`."""
+    # One byte more than a body may have, so that our own limit answers and not the framework's.
+    app = web.Application(middlewares=[outer(gateway.metrics)], client_max_size=BODY_LIMIT + 1)
+    register(app, all_routes(gateway))
+    return app
+
+
+def all_routes(gateway: Gateway) -> list[Route]:
+    """Return every route of the product, the OpenAPI document of all the others last."""
+
+    async def trust_feed() -> None:
+        if not gateway.feed.is_fresh:
+            raise TimeoutError("the trust feed is too old")
+
+    checks = {
+        "database": gateway.administration.database.ping,
+        "redis": gateway.ephemeral.ping,
+        "trust-feed": trust_feed,
+    }
+    routes = [
+        *KioskRoutes(gateway).routes(),
+        *PhoneRoutes(gateway).routes(),
+        *phone_page.routes(),
+        *health.routes(checks),
+        *problem_pages.routes(),
+        *well_known.routes(gateway.administration.secrets.gateway_key),
+    ]
+    return [*routes, openapi.route(routes, version("stampgate"))]

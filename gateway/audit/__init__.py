@@ -1,0 +1,3 @@
+"""The audit trail, read."""
+
+from __future__ import annotations

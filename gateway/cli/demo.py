@@ -1,0 +1,154 @@
+"""`stampgate demo`: everything at once, ready to be tried."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gateway.cli.output import say, table
+from gateway.cli.qr import show
+from gateway.cli.refusals import Refusal
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+    from gateway.demo import Demo
+    from gateway.demo_terminal import DemoTerminal
+    from gateway.settings import Settings
+
+DEFAULT_PORT: Final = 8080
+DEFAULT_DIRECTORY: Final = Path("demo-data")
+SOMEWHERE_ELSE: Final = ("192.0.2.1", 9)
+"""An address of TEST-NET-1 (RFC 5737): asking which of our addresses would face it sends nothing."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+
+    @app.command(epilog="Example: stampgate demo --lan")
+    def demo(
+        port: Annotated[int, typer.Option(help="Port to listen on.")] = DEFAULT_PORT,
+        lan: Annotated[
+            bool, typer.Option("--lan", help="Listen on the network, so that a real phone can scan.")
+        ] = False,
+        data_dir: Annotated[
+            Path, typer.Option("--data-dir", metavar="DIR", help="Where the demo is kept.")
+        ] = DEFAULT_DIRECTORY,
+    ) -> None:
+        """Show everything at once: a company, people with PINs, a terminal that stamps, a link for a phone."""
+        from gateway import logs
+        from gateway.server import AddressInUse, bind
+        from gateway.settings import Settings
+
+        host = "0.0.0.0" if lan else "127.0.0.1"  # noqa: S104 - what --lan is for
+        try:
+            listening = bind(host, port)
+        except AddressInUse as error:
+            raise Refusal(f"{error}; choose another with --port") from None
+        bound = listening.getsockname()[1]
+        name = lan_address() if lan else "localhost"
+        settings = Settings.load(
+            host=host,
+            port=bound,
+            data_dir=data_dir,
+            public_url=f"http://{name}:{bound}",
+            extra_authorities=[f"localhost:{bound}", f"127.0.0.1:{bound}"],
+            database_url=f"sqlite+aiosqlite:///{(data_dir / 'stampgate.db').absolute()}",
+            redis_url="memory://",
+            workers=1,
+            metrics_port=0,
+            log_format="text",
+            log_level="warning",
+        )
+        logs.configure(settings.log_level, settings.log_format)
+        asyncio.run(_run(settings, listening))
+
+
+async def _run(settings: Settings, listening: socket.socket) -> None:
+    from gateway.demo import DemoFileError, prepare
+    from gateway.demo_terminal import DemoTerminal
+    from gateway.server import running, until_stopped
+
+    async with until_stopped() as stopped, running(settings, listening) as gateway:
+        try:
+            demo = await prepare(gateway.administration)
+        except DemoFileError as error:
+            raise Refusal(str(error)) from None
+        terminal = DemoTerminal(settings.data_dir / "terminal", f"http://localhost:{settings.port}")
+        await terminal.enrol(gateway.administration, demo)
+        await _show(gateway, demo, terminal)
+        await stopped.wait()
+    say("\nStopped. The same people, PINs and link come back with the next start.")
+
+
+async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
+    """Print what there is to try."""
+    from gateway.demo import COMPANY, link_is_current
+
+    administration = gateway.administration
+    url = administration.public_url
+    say(f"Stampgate demo · {COMPANY} · {url}")
+    say()
+    table(
+        ("Name", "Personnel number", "PIN"),
+        [(person.name, person.personnel_number, person.pin) for person in demo.people],
+        empty="",
+    )
+    say()
+    say(f"Terminal   enrolled, key in {terminal.directory}")
+    say(f"           {await _stamp(demo, terminal)}")
+    say(f"           try it: stampgate-kiosk clock --state-dir {terminal.directory}")
+    say(f'Add yours  stampgate device add "Front door" --data-dir {administration.settings.data_dir}')
+    say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
+    say(f"API        {url}/openapi.json · health {url}/health/ready")
+    if await link_is_current(administration, demo):
+        link = demo.link(url)
+        say(f"Phone      {link}")
+        say()
+        show(link)
+        if not url.startswith("http://localhost"):
+            say("Scan it with a phone in the same network. Plain HTTP: for trying only, PINs travel in clear.")
+        else:
+            say("For a real phone: stampgate demo --lan")
+    else:
+        say("Phone      the link was rotated or switched off; a new one: stampgate public-link rotate --enable")
+    say()
+    say("Ctrl-C stops it.")
+
+
+async def _stamp(demo: Demo, terminal: DemoTerminal) -> str:
+    """Stamp once, signed, and tell what came of it; a demo that was played with must still start."""
+    from kiosk_client.errors import KioskError
+
+    person = demo.people[0]
+    try:
+        stamped = await terminal.stamp(person)
+    except KioskError as error:
+        return f"no stamp this time: {error.message}"
+    stamp = stamped.stamp
+    return f"signed stamp: {person.name} · {stamp.action} · {stamp.at:%H:%M:%S} UTC · tier {stamp.tier} · {stamp.id}"
+
+
+def program(name: str) -> str:
+    """Return what to type for one of our programs: its name where it is on the PATH, else the way to it."""
+    if shutil.which(name):
+        return name
+    beside = Path(sys.argv[0]).absolute().with_name(name)
+    return os.path.relpath(beside) if beside.exists() else name
+
+
+def lan_address() -> str:
+    """Return this machine's address in the network that leads outside, or the loopback address when there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(SOMEWHERE_ELSE)
+        except OSError:
+            return "127.0.0.1"
+        address: str = probe.getsockname()[0]
+        return address

@@ -1,0 +1,41 @@
+"""`stampgate init`: everything a first start makes, without starting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.cli.commands import settings_command
+from gateway.cli.output import say
+
+if TYPE_CHECKING:
+    import typer
+
+    from gateway.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+
+    @settings_command(app, "init", example="stampgate init --data-dir /var/lib/stampgate")
+    async def init(settings: Settings) -> None:
+        """Make the data directory, the secrets and the database. Changes nothing that is there already."""
+        from gateway.app import open_administration
+
+        is_new = not settings.secrets_path.exists()
+        async with open_administration(settings) as site:
+            companies = await site.companies.list_()
+            revision = await site.database.revision()
+        say(f"{'Made' if is_new else 'Found'} the secrets: {settings.secrets_path}")
+        say(f"The database is at {revision}.")
+        if is_new:
+            say("Keep a backup of the secrets apart from the database's: neither is worth anything without the other.")
+        say()
+        if companies:
+            say("Next: stampgate serve")
+            return
+        say("Next:")
+        say('  stampgate company add "Müller GmbH"')
+        say('  stampgate user add "Anna Weber" --number 1042')
+        say("  stampgate user set-pin 1042")
+        say('  stampgate device add "Gate 1"')
+        say("  stampgate serve")

@@ -1,0 +1,105 @@
+"""`stampgate lockout`: who is locked out of PIN login, and unlocking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
+from gateway.cli.naming import some_companies
+from gateway.cli.output import emit_items, emit_json, hint, local_time, rfc3339, say, table
+from gateway.cli.refusals import WrongUse
+
+if TYPE_CHECKING:
+    from gateway.app import Administration
+    from gateway.lockouts.service import Locked
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    commands = group(app, "lockout", "Locks that follow from wrong PINs.")
+
+    @administration_command(commands, "list", example="stampgate lockout list")
+    async def list_(site: Administration, company: Company = None, as_json: Json = False) -> None:
+        """List who is locked, why, and until when."""
+        within = await some_companies(site, company)
+        found = await site.lockouts.list_(within.id if within else None)
+        if as_json:
+            emit_items([as_document(locked) for locked in found])
+            return
+        labels = {device.id: device.label for device in await site.devices.list_()}
+        table(
+            ("Who", "Tier", "Why", "Since", "Until", "Id"),
+            [
+                (
+                    _who(locked, labels),
+                    locked.lockout.tier,
+                    locked.lockout.reason,
+                    local_time(locked.lockout.since),
+                    local_time(locked.lockout.until, "a new PIN is set"),
+                    locked.lockout.id,
+                )
+                for locked in found
+            ],
+            empty="Nobody is locked.",
+        )
+
+    @administration_command(commands, "clear", example="stampgate lockout clear --all")
+    async def clear(
+        site: Administration,
+        lockout: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="[ID]...", help="As `lockout list` shows them.", show_default=False),
+        ] = None,
+        everything: Annotated[bool, typer.Option("--all", help="Every lock that ends by itself.")] = False,
+        company: Company = None,
+        as_json: Json = False,
+    ) -> None:
+        """Unlock before the time. The limit of a whole year is lifted by a new PIN only: `user set-pin`."""
+        if everything == bool(lockout):
+            raise WrongUse("name the locks by their ids, or all of them with --all")
+        within = await some_companies(site, company)
+        company_id = within.id if within else None
+        if lockout:
+            cleared = await site.lockouts.clear(lockout, company_id=company_id, actor=ACTOR)
+        else:
+            cleared = await site.lockouts.clear_all(company_id, actor=ACTOR)
+        if as_json:
+            emit_json({"cleared": [one.id for one in cleared]})
+            return
+        say(f"{len(cleared)} unlocked." if cleared else "Nobody was locked.")
+        left = [locked for locked in await site.lockouts.list_(company_id) if not locked.ends_by_itself]
+        if everything and left:
+            hint(f"{len(left)} over the limit of a year stay locked until a new PIN is set.")
+
+
+def as_document(locked: Locked) -> dict[str, Any]:
+    """A lock for scripts; without `until` it ends with a new PIN."""
+    lockout = locked.lockout
+    document = {
+        "id": lockout.id,
+        "company_id": lockout.company_id,
+        "tier": lockout.tier,
+        "scope": lockout.scope,
+        "reason": lockout.reason,
+        "since": rfc3339(lockout.since),
+        "until": rfc3339(lockout.until),
+        "user_id": lockout.user_id,
+        "device_id": lockout.subject if lockout.scope == "device" else None,
+        "full_name": None if locked.user is None else locked.user.full_name,
+        "personnel_number": None if locked.user is None else locked.user.personnel_number,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _who(locked: Locked, labels: dict[str, str]) -> str:
+    if locked.user is not None:
+        return f"{locked.user.full_name} ({locked.user.personnel_number})"
+    match locked.lockout.scope:
+        case "device":
+            return f"terminal {labels.get(locked.lockout.subject, locked.lockout.subject)}"
+        case "company":
+            return "phones of the whole company"
+        case _:
+            return "a number nobody has"

@@ -1,0 +1,88 @@
+"""What people call things on the command line: ids, and the names they know, as long as those name one thing only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from gateway.cli.refusals import Refusal, WrongUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.app import Administration
+    from storage.companies import Company
+    from storage.devices import Device
+    from storage.users import User
+
+_EVERYBODY = 1_000_000
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Thing = TypeVar("Thing", bound=_Identified)
+
+
+async def the_company(site: Administration, named: str | None) -> Company:
+    """The company with this id or name; without a name the only one there is."""
+    companies = await site.companies.list_()
+    if not companies:
+        raise Refusal("there is no company yet: add one with `stampgate company add NAME`")
+    if named is None:
+        if len(companies) > 1:
+            names = ", ".join(repr(company.name) for company in companies[:10])
+            raise WrongUse(f"there are {len(companies)} companies, so choose one with --company: {names}")
+        return companies[0]
+    return _only(
+        "company",
+        named,
+        (company for company in companies if company.id == named),
+        (company for company in companies if company.name.casefold() == named.casefold()),
+    )
+
+
+async def some_companies(site: Administration, named: str | None) -> Company | None:
+    """The company with this id or name; None, which means all, without a name."""
+    return None if named is None else await the_company(site, named)
+
+
+async def the_device(site: Administration, named: str, company: str | None) -> Device:
+    """The terminal with this id, or with a label that only one terminal has."""
+    within = await some_companies(site, company)
+    devices = await site.devices.list_(within.id if within else None)
+    labelled = [device for device in devices if device.label.casefold() == named.strip().casefold()]
+    return _only(
+        "terminal",
+        named,
+        (device for device in devices if device.id == named),
+        # A terminal taken down and its successor bear one label: the one in use is meant.
+        [device for device in labelled if device.state != "revoked"] or labelled,
+    )
+
+
+async def the_user(site: Administration, named: str, company: str | None) -> User:
+    """The person with this id, personnel number, e-mail or full name, if only one has it."""
+    within = await some_companies(site, company)
+    people = await site.people.list_(within.id if within else None, limit=_EVERYBODY)
+    return _only(
+        "person",
+        named,
+        (user for user in people if user.id == named),
+        (user for user in people if user.personnel_number == named),
+        (user for user in people if user.email == named.lower()),
+        (user for user in people if user.full_name.casefold() == named.casefold()),
+    )
+
+
+def _only(kind: str, named: str, *readings: Iterable[Thing]) -> Thing:
+    """The one thing of the first reading that finds any."""
+    for reading in readings:
+        found = list(reading)
+        if len(found) > 1:
+            ids = ", ".join(thing.id for thing in found[:10])
+            raise WrongUse(f"{named!r} names {len(found)} of them; say which by its id, or with --company: {ids}")
+        if found:
+            return found[0]
+    raise Refusal(f"there is no {kind} {named!r}")

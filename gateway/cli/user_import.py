@@ -1,0 +1,68 @@
+"""`stampgate user import`: the file read, a bar while it is written, and every fault with its line."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gateway.cli.commands import ACTOR
+from gateway.cli.output import console, emit_json, hint, say
+from gateway.cli.refusals import FAILURE, Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from gateway.app import Administration
+    from storage.companies import Company
+
+FAULTS_SHOWN = 50
+"""Lines of faults on a terminal; `--json` has them all."""
+
+
+async def import_people(site: Administration, company: Company, file: Path, *, as_json: bool) -> None:
+    """Import `file` and say what happened. Raises Finished with exit code 1 when the file has faults."""
+    with _progress() as on_progress:
+        imported = await site.people.import_csv(
+            company.id,
+            file.read_bytes(),  # noqa: ASYNC240 the command does nothing else meanwhile
+            actor=ACTOR,
+            on_progress=on_progress,
+        )
+    if as_json:
+        emit_json(
+            {
+                "created": imported.created,
+                "updated": imported.updated,
+                "errors": [{"line": fault.line, "message": fault.message} for fault in imported.errors],
+            }
+        )
+    elif not imported.errors:
+        say(f"{imported.created} added and {imported.updated} changed in {company.name}.")
+    else:
+        hint(f"Nothing was imported: {len(imported.errors)} faults in {file.name}.")
+        for fault in imported.errors[:FAULTS_SHOWN]:
+            hint(f"line {fault.line}: {fault.message}")
+        if len(imported.errors) > FAULTS_SHOWN:
+            hint(f"… and {len(imported.errors) - FAULTS_SHOWN} more; --json shows all")
+    if imported.errors:
+        raise Finished(FAILURE)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while people are written; nothing where nobody looks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    screen = console(stderr=True)
+    bar = Progress(
+        TextColumn("Importing people"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("import", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,3 @@
+"""Companies: their settings and their public link."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Terminals: enrolment, approval and their lifecycle."""
+
+from __future__ import annotations

@@ -1,0 +1,62 @@
+"""What every gateway does now and then: forget what has no meaning any more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from storage import lockouts, trust_changes
+from storage.database import StorageError
+
+if TYPE_CHECKING:
+    from gateway.clock import Clock
+    from storage.database import Database
+
+EVERY_SECONDS: Final = 3600.0
+"""How often rows that are too old are looked for."""
+
+KEEP_TRUST_CHANGES_SECONDS: Final = 7 * 86400.0
+"""A process that slept longer than this rebuilds what it holds from SQL instead of reading changes."""
+
+KEEP_FAILURES_SECONDS: Final = 365 * 86400.0
+"""Wrong PINs count for a year and are then forgotten (policy, lockout)."""
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeping:
+    """Purges old rows once at start and then hourly. Several gateways may do so at once."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="housekeeping")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def sweep(self) -> None:
+        """Delete what is too old now. Raises `StorageError`."""
+        now = self._clock()
+        async with self._database.write() as connection:
+            await trust_changes.purge(connection, now - KEEP_TRUST_CHANGES_SECONDS)
+            await lockouts.purge(connection, now - KEEP_FAILURES_SECONDS)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except StorageError as error:
+                log.warning("housekeeping could not finish", cause=str(error))
+            await asyncio.sleep(EVERY_SECONDS)

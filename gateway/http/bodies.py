@@ -1,0 +1,255 @@
+"""Request bodies and answers: the models every route builds on, and the only way from bytes to a model and back.
+
+The same models make the OpenAPI document. ``parse`` finds every fault at once and never answers with the input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+import pydantic
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema, field_validator
+
+from gateway.http.field_faults import BODY, UNKNOWN_FIELD, FieldError, FieldFault, field_errors, safe_field
+from gateway.http.problems import Problem
+
+__all__ = [
+    "BODY_LIMIT",
+    "Answer",
+    "Body",
+    "FieldError",
+    "FieldFault",
+    "Rfc3339",
+    "json_bytes",
+    "json_response",
+    "parse",
+    "parse_query",
+    "read_body",
+    "read_json",
+    "rfc3339",
+]
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes; what the signed protocol lets a body have."""
+
+JSON_LIMIT: Final = 4 * 1024
+"""Bytes of JSON that are parsed. The largest request of the product has a quarter; every unknown field of a larger one
+would cost the loop time and the answer a line."""
+
+BODY_SECONDS: Final = 10.0
+"""How long a body may take to arrive: the server's own timeouts watch idle connections and heads, not bodies."""
+
+FAULTS_SHOWN: Final = 32
+"""Faults named in one answer; nobody mends more by hand."""
+
+QUERY_FIELDS_LIMIT: Final = 32
+"""Parameters in one query; no route has half as many."""
+
+CONTENT_ENCODING: Final = istr("Content-Encoding")
+JSON: Final = "application/json"
+_JSON_TYPE: Final = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.ASCII | re.IGNORECASE)
+GIVEN_TWICE: Final = "is given more than once"
+
+# C0 controls, DEL and C1 controls. NUL above all: PostgreSQL refuses it in text, SQLite cuts at it. And what turns the
+# direction of text, with which a list can be made to show something else.
+_CONTROL_CHARACTERS: Final = frozenset(
+    map(chr, (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+)
+
+
+class Body(BaseModel):
+    """Base of request models: strict types, frozen, unknown fields refused, no control characters in any text."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, str_max_length=1024
+    )
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _no_control_characters(cls, value: object) -> object:
+        _refuse_control_characters(value)
+        return value
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Show nothing: bodies carry PINs and tokens, and a repr ends up in logs."""
+        return []
+
+
+class Answer(BaseModel):
+    """Base of response models: frozen; optional fields that are ``None`` are left out of the JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+BodyModel = TypeVar("BodyModel", bound=Body)
+
+
+@lru_cache(1024)  # all stamps of one transaction bear one instant, and each answer shows it twice
+def rfc3339(at: float) -> str:
+    """Return Unix seconds as RFC 3339 UTC with milliseconds, for example ``2026-01-31T08:00:00.000Z``."""
+    return datetime.fromtimestamp(round(at * 1000) / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+Rfc3339 = Annotated[
+    float,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T08:00:00.000Z"]}),
+]
+"""An instant in an answer: Unix seconds in Python, RFC 3339 text in JSON."""
+
+
+def parse(model: type[BodyModel], raw: bytes) -> BodyModel:
+    """Return the model read from JSON bytes.
+
+    Raises:
+        Problem: ``bad-request`` with every fault at once: not UTF-8, not JSON, nested too deep, a key given twice,
+            and each field that is missing, unknown or of the wrong form.
+    """
+    if not raw:
+        _refuse("is empty; a JSON object is needed")
+    if len(raw) > JSON_LIMIT:
+        raise Problem("body-too-large", cause="more JSON than any request has")
+    errors: list[FieldError] = []
+    body: BodyModel | None = None
+    try:
+        body = model.__pydantic_validator__.validate_json(raw)
+    except pydantic.ValidationError as error:
+        errors = field_errors(error)
+        if any(fault["type"] == "json_invalid" for fault in error.errors(include_url=False, include_input=False)):
+            _refuse("must be valid JSON in UTF-8")
+    # The model's parser lets the last of two equal keys win; two readers of one body must not see different things.
+    # It has bounded the depth, so the second parser cannot overflow.
+    try:
+        _SECOND_READER.decode(raw.decode())
+    except FieldFault as fault:
+        errors.append(FieldError(str(fault), GIVEN_TWICE))
+    except (ValueError, RecursionError):
+        _refuse("must be valid JSON in UTF-8")
+    if body is None or errors:
+        _raise_faults(errors)
+    return body
+
+
+def parse_query(model: type[BodyModel], request: web.Request) -> BodyModel:
+    """Return the model read from the query of the raw request target.
+
+    Raises:
+        Problem: ``bad-request`` with every fault at once; a parameter given twice is one.
+    """
+    raw = request.raw_path.partition("?")[2]
+    errors: list[FieldError] = []
+    values: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=QUERY_FIELDS_LIMIT)
+        for name, value in pairs:
+            value.encode()
+            if name in values:
+                errors.append(FieldError(safe_field(name), GIVEN_TWICE))
+            values[name] = value
+    except ValueError:
+        raise Problem("bad-request", errors=[FieldError("query", "must be a valid query in UTF-8")]) from None
+    query: BodyModel | None = None
+    try:
+        query = model.model_validate_strings(values, strict=False)
+    except pydantic.ValidationError as error:
+        errors += field_errors(error)
+    if query is None or errors:
+        _raise_faults(errors)
+    return query
+
+
+async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
+    """Return the body's bytes as they were sent.
+
+    Raises:
+        Problem: ``body-too-large``, or ``unsupported-media-type`` for a content encoding (a digest or a limit over
+            bytes that somebody unpacks on the way means nothing).
+    """
+    if CONTENT_ENCODING in request.headers:
+        raise Problem("unsupported-media-type", cause="a content encoding")
+    if (request.content_length or 0) > limit:
+        raise Problem("body-too-large", cause="declared too large", headers={hdrs.CONNECTION: "close"})
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await request.read()
+    except TimeoutError:
+        raise Problem("request-timeout", cause="the body did not arrive", headers={hdrs.CONNECTION: "close"}) from None
+    if len(raw) > limit:
+        raise Problem("body-too-large", cause="larger than it may be", headers={hdrs.CONNECTION: "close"})
+    return raw
+
+
+async def read_json(request: web.Request, model: type[BodyModel], limit: int = JSON_LIMIT) -> BodyModel:
+    """Return the model read from an unsigned request.
+
+    Raises:
+        Problem: see ``read_body`` and ``parse``; ``unsupported-media-type`` if the body is not said to be JSON.
+    """
+    # Not `request.content_type`: that runs Python's mail header parser, which some values keep busy for half a second.
+    if _JSON_TYPE.fullmatch(",".join(request.headers.getall(hdrs.CONTENT_TYPE, ()))) is None:
+        raise Problem("unsupported-media-type", cause="not application/json")
+    return parse(model, await read_body(request, limit))
+
+
+def json_response(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return an answer model as JSON; fields that are ``None`` are left out."""
+    return json_bytes(answer.__pydantic_serializer__.to_json(answer, exclude_none=True), status, headers)
+
+
+def json_bytes(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return JSON that is bytes already."""
+    fields: CIMultiDict[str] = CIMultiDict(headers or ())
+    fields[hdrs.CONTENT_TYPE] = JSON
+    return web.Response(body=body, status=status, headers=fields)
+
+
+def _refuse_control_characters(value: object) -> None:
+    if isinstance(value, str):
+        if not _CONTROL_CHARACTERS.isdisjoint(value):
+            raise FieldFault("must not contain control characters")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_control_characters(key)
+            _refuse_control_characters(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            _refuse_control_characters(item)
+
+
+def _refuse_twice(pairs: list[tuple[str, object]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise FieldFault(safe_field(name))
+        seen.add(name)
+
+
+def _not_json(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON (RFC 8259 §6)")
+
+
+# Made once: json.loads makes a decoder for each call that has hooks.
+_SECOND_READER: Final = json.JSONDecoder(
+    object_pairs_hook=_refuse_twice, parse_constant=_not_json, parse_int=len, parse_float=len
+)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise Problem("bad-request", errors=[FieldError(BODY, message)], cause=f"body {message}")
+
+
+def _raise_faults(errors: list[FieldError]) -> NoReturn:
+    # The log names our own fields only: an unknown one is the client's text.
+    names = [fault.field for fault in errors if fault.message not in (UNKNOWN_FIELD, GIVEN_TWICE)]
+    shown = errors[:FAULTS_SHOWN]
+    if len(errors) > len(shown):
+        shown.append(FieldError(BODY, f"has {len(errors) - len(shown)} more faults"))
+    raise Problem("bad-request", errors=shown, cause=f"{len(errors)} faults: {', '.join(names[:8])}".rstrip(": "))

@@ -1,0 +1,167 @@
+"""Refusals: one exception family, and one table from any error to the problem that answers it (RFC 9457).
+
+A rule raises ``Problem`` by name; everything below the gateway raises its own errors, which ``from_error`` maps here
+and nowhere else. The text for people is in the answer, the ``cause`` only in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import pydantic
+from aiohttp import hdrs, http_exceptions, web
+from multidict import istr
+
+from crypto.device_keys import MalformedKey, WeakKey
+from crypto.message_signatures import ACCEPT_SIGNATURE, SignatureRefused
+from gateway.http.field_faults import FieldError, field_errors
+from gateway.http.problem_types import PROBLEMS, ProblemType
+from storage.ephemeral.connection import EphemeralUnavailable
+from storage.errors import Conflict, StorageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["PROBLEMS", "FieldError", "Problem", "ProblemType", "from_error", "problem_response"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+ACCEPT_SIGNATURE_FIELD: Final = istr("Accept-Signature")
+
+RESERVED_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "request_id", "errors"})
+"""Members RFC 9457 §3.1 or we have given a meaning; an extension must not take their place."""
+
+_BY_STATUS: Final = {
+    400: "bad-request",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+}
+
+
+class Problem(Exception):
+    """A refusal on its way to the client.
+
+    Args:
+        name: A name of ``PROBLEMS``.
+        detail: Text for people, instead of the table's; it must not repeat what was sent.
+        errors: Every fault of the input.
+        retry_after: Seconds; a 429 or 503 without it gets the table's.
+        headers: Further header fields of the answer, for example Replay-Nonce.
+        cause: What the log says about it; no secret, personnel number or other input.
+        members: Further JSON members of the answer, for example ``server_time``.
+
+    Raises:
+        KeyError: ``name`` is not in the table.
+        TypeError: A further member has the name of a standard one (so the stamping status is ``current_status``).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        cause: str = "",
+        **members: object,
+    ) -> None:
+        super().__init__(name)
+        if not RESERVED_MEMBERS.isdisjoint(members):
+            raise TypeError(f"a problem's further members must not be any of {sorted(RESERVED_MEMBERS)}")
+        self.type: ProblemType = PROBLEMS[name]
+        self.detail = detail or self.type.detail
+        self.errors = tuple(errors)
+        self.retry_after = self.type.retry_after if retry_after is None else max(1, retry_after)
+        self.headers: dict[str, str] = dict(headers or {})
+        self.cause = cause
+        self.members = members
+
+    @property
+    def name(self) -> str:
+        """The last segment of ``type``, also the metric label."""
+        return self.type.name
+
+    @property
+    def status(self) -> int:
+        """The HTTP status code."""
+        return self.type.status
+
+
+def problem_response(problem: Problem, request_id: str, type_base: str = "") -> web.Response:
+    """Return the answer for a problem: problem+json, never cached, with the fields its status demands.
+
+    ``type_base`` is put before ``/problems/<name>``; empty makes ``type`` an absolute path of this gateway.
+    """
+    kind = problem.type
+    document: dict[str, object] = {
+        "type": f"{type_base}/problems/{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": problem.detail,
+        "request_id": request_id,
+    }
+    if problem.errors:
+        document["errors"] = [{"field": fault.field, "message": fault.message} for fault in problem.errors]
+    document.update(problem.members)
+    response = web.Response(
+        status=kind.status, body=json.dumps(document, default=_plain).encode("ascii"), content_type=MEDIA_TYPE
+    )
+    headers = response.headers
+    headers[hdrs.CACHE_CONTROL] = "no-store"
+    if problem.retry_after is not None:
+        headers[hdrs.RETRY_AFTER] = str(problem.retry_after)
+    if kind.challenge == "signature":
+        headers[hdrs.WWW_AUTHENTICATE] = 'Signature realm="stampgate"'
+        headers[ACCEPT_SIGNATURE_FIELD] = ACCEPT_SIGNATURE
+    elif kind.challenge == "bearer":
+        headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="stampgate"'
+    headers.update(problem.headers)
+    return response
+
+
+def from_error(error: Exception) -> Problem | None:
+    """Return the problem that answers an error, or ``None`` for one that nobody expected."""
+    match error:
+        case Problem():
+            return error
+        case SignatureRefused():
+            return Problem(error.problem, cause=error.cause)
+        case WeakKey():
+            return Problem("weak-key", cause="the public key is no safe point")
+        case MalformedKey():
+            return Problem("bad-request", errors=[FieldError("jwk", "must be an Ed25519 public key as a JWK")])
+        case StorageUnavailable():
+            return Problem("state-unavailable", cause="the database cannot be reached")
+        case Conflict():
+            # A service that knows which field it is says so itself; this is what two writers at once leave over.
+            return Problem("conflict", cause=str(error))
+        case EphemeralUnavailable():
+            return Problem("state-unavailable", cause="Redis cannot be reached")
+        case pydantic.ValidationError():
+            return Problem("bad-request", errors=field_errors(error))
+        case web.HTTPException():
+            return _from_http_exception(error)
+        case web.RequestPayloadError() | http_exceptions.HttpProcessingError():
+            return Problem("bad-request", "The body ended early or is broken.", cause="broken transfer or coding")
+        case _:
+            return None
+
+
+def _from_http_exception(error: web.HTTPException) -> Problem | None:
+    """Map what aiohttp itself refuses; its own texts may repeat the input and are dropped."""
+    if error.status < 400:
+        return None
+    headers: dict[str, str] | None = {hdrs.ALLOW: error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else None
+    name = _BY_STATUS.get(error.status) or ("bad-request" if error.status < 500 else "internal-error")
+    return Problem(name, headers=headers, cause=type(error).__name__)
+
+
+def _plain(value: object) -> object:
+    """Turn an answer model inside a problem into JSON values."""
+    if isinstance(value, pydantic.BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -1,0 +1,1 @@
+"""Tier 1: signed requests of enrolled wall terminals."""

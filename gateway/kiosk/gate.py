@@ -1,0 +1,262 @@
+"""The signature gate: nothing of a kiosk request is believed before this has passed it.
+
+The steps of docs/protocol.md in their order, cheapest first. The nonce is burnt last, so that nobody without a valid
+key can burn one, and in the same Redis call that reads the employee's session:
+
+1. target, authority, single fields, grammar, tag, components, parameters (no key needed)
+2. the key is known to this process's device registry
+3. created within 60 s, nonce authentic and fresh, digest over the raw body, signature
+4. the device may act: state, key age, network
+5. one Redis call: consume the nonce, read and touch the session
+6. the session has not been ended by a deactivation or a reset
+
+Only then does a handler see the body, as verified bytes. Every answer to a request whose `keyid` could be read carries
+a fresh nonce.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from multidict import istr
+
+from crypto import device_keys
+from crypto.message_signatures import ENROL_TAG, KIOSK_TAG, IncomingRequest, SignatureInvalid, SignatureRefused
+from crypto.tokens import token_hash
+from gateway.devices.lifecycle import DeviceState, state_now
+from gateway.http.bodies import BODY_LIMIT, read_body, rfc3339
+from gateway.http.problems import Problem, from_error
+from gateway.kiosk.enrolment_body import claimed_key
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    from crypto.message_signatures import ClaimedSignature, VerifiedRequest, Verifier
+    from crypto.nonces import Nonce, Nonces
+    from gateway.clock import Clock
+    from gateway.http.client_address import ClientAddresses
+    from gateway.kiosk.replays import Replays
+    from gateway.trust_feed.companies import CompanyRegistry
+    from gateway.trust_feed.device_registry import DeviceRegistry, KnownDevice
+    from gateway.trust_feed.endings import Endings
+    from gateway.trust_feed.feed import TrustFeed
+    from storage.ephemeral.device_trust import Admission, DeviceTrust, KioskSession
+
+    SignedHandler = Callable[[web.Request, "SignedRequest"], Awaitable[web.StreamResponse]]
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+REPLAY_NONCE: Final = istr("Replay-Nonce")
+BEARER: Final = "Bearer "
+TOKEN_LENGTH: Final = 43
+"""Characters of a session token: 256 bits in base64url."""
+
+_STATE_PROBLEMS: Final = {
+    DeviceState.PENDING: "device-pending",
+    DeviceState.SUSPENDED: "device-suspended",
+    DeviceState.EXPIRED: "key-expired",
+}
+
+
+class SignedRequest(NamedTuple):
+    """A request that passed the gate: who sent it, its verified bytes, and the employee's session if it carried one."""
+
+    device: KnownDevice
+    body: bytes
+    now: float
+    session: KioskSession | None
+    session_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentRequest:
+    """An enrolment that proved possession of its own key; no device is known yet.
+
+    Anybody can make a key, so anybody gets this far: the handler counts the try first and then calls `burn_nonce`.
+    """
+
+    public_key: bytes
+    body: bytes
+    now: float
+    burn_nonce: Callable[[], Awaitable[None]]
+
+
+class KioskGate:
+    """Wraps handlers so that only verified requests of devices that may act reach them."""
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        nonces: Nonces,
+        registry: DeviceRegistry,
+        companies: CompanyRegistry,
+        feed: TrustFeed,
+        endings: Endings,
+        trust: DeviceTrust,
+        addresses: ClientAddresses,
+        replays: Replays,
+        clock: Clock,
+    ) -> None:
+        self._verifier = verifier
+        self._nonces = nonces
+        self._registry = registry
+        self._companies = companies
+        self._feed = feed
+        self._endings = endings
+        self._trust = trust
+        self._addresses = addresses
+        self._replays = replays
+        self._clock = clock
+
+    def fresh_nonce(self, keyid: str) -> str:
+        """Mint a nonce for `keyid` that no flush of Redis known to this process has voided."""
+        return self._nonces.mint(keyid, self._clock(), not_before=self._trust.nonce_floor)
+
+    def signed(
+        self, handler: SignedHandler, *, session: bool = False, stamping: bool = False, pending: bool = False
+    ) -> Handler:
+        """Return `handler` behind the gate.
+
+        `session`: an employee must be signed in at this terminal. `stamping`: the session then ends 10 s later.
+        `pending`: a device that waits for approval may call this.
+        """
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            keyid: str | None = None
+            try:
+                body = await read_body(request, BODY_LIMIT) if request.body_exists else b""
+                claimed = self._read(request, body, KIOSK_TAG)
+                keyid = claimed.keyid
+                device = await self._known(keyid)
+                now = self._clock()
+                verified = self._verifier.verify(claimed, device.public_key, now)
+                self._may_act(device, now, request, pending=pending)
+                token = _bearer_hash(verified) if session else None
+                admission = await self._admit(verified, now, token, device, request, stamping=stamping)
+                if session:
+                    self._in_session(admission.session, device)
+                response = await handler(request, SignedRequest(device, verified.body, now, admission.session, token))
+            except Exception as error:
+                raise self._refusal(error, keyid) from error
+            response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
+            return response
+
+        return guarded
+
+    def enrolling(self, handler: Callable[[web.Request, EnrolmentRequest], Awaitable[web.StreamResponse]]) -> Handler:
+        """Return `handler` behind the gate for enrolments, where the key that signed is in the signed body itself."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            keyid: str | None = None
+            try:
+                body = await read_body(request, BODY_LIMIT) if request.body_exists else b""
+                claimed = self._read(request, body, ENROL_TAG)
+                keyid = claimed.keyid
+                now = self._clock()
+                self._verifier.check_freshness(claimed, now)
+                public_key = claimed_key(self._verifier.verify_digest(claimed))
+                if device_keys.thumbprint(public_key) != keyid:
+                    raise SignatureInvalid("keyid is not the thumbprint of jwk")
+                verified = self._verifier.verify(claimed, public_key, now)
+                enrolment = EnrolmentRequest(
+                    public_key, verified.body, now, functools.partial(self._consume, verified, request, now)
+                )
+                response = await handler(request, enrolment)
+            except Exception as error:
+                raise self._refusal(error, keyid) from error
+            response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
+            return response
+
+        return guarded
+
+    def _read(self, request: web.Request, body: bytes, tag: str) -> ClaimedSignature:
+        return self._verifier.read(IncomingRequest(request.method, request.raw_path, request.raw_headers, body), tag)
+
+    async def _known(self, keyid: str) -> KnownDevice:
+        if not self._feed.is_fresh:
+            raise Problem("state-unavailable", cause="the trust feed is too old")
+        device = self._registry.get(keyid) or await self._registry.find(keyid)
+        if device is None:
+            raise Problem("device-unknown", cause="no device has this key")
+        return device
+
+    def _may_act(self, device: KnownDevice, now: float, request: web.Request, *, pending: bool) -> None:
+        """Refuse what a genuine device may not do; told only after its signature was verified."""
+        state = state_now(
+            device.state,
+            now,
+            enrolment_started_at=device.enrolment_started_at,
+            key_expires_at=device.key_expires_at,
+        )
+        if state is DeviceState.REVOKED:
+            raise Problem("device-revoked")
+        if device.key_state == "blocked" or state is DeviceState.REGISTERED:
+            raise Problem("device-unknown", cause="this key no longer belongs to a device")
+        if state is not DeviceState.ACTIVE and not (pending and state is DeviceState.PENDING):
+            raise Problem(_STATE_PROBLEMS[state])
+        # A terminal's own networks replace the company's, so that one of many can stand elsewhere.
+        networks = device.networks or self._companies.kiosk_networks(device.company_id)
+        if networks:
+            address = self._addresses.of(request)
+            if not any(address in network for network in networks):
+                raise Problem("network-not-allowed")
+
+    async def _admit(
+        self,
+        verified: VerifiedRequest,
+        now: float,
+        token: bytes | None,
+        device: KnownDevice,
+        request: web.Request,
+        *,
+        stamping: bool,
+    ) -> Admission:
+        nonce = verified.nonce
+        admission = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now, token, stamping=stamping)
+        await self._require_fresh(admission, device, nonce, request, now)
+        return admission
+
+    async def _consume(self, verified: VerifiedRequest, request: web.Request, now: float) -> None:
+        nonce = verified.nonce
+        admission = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now)
+        await self._require_fresh(admission, None, nonce, request, now)
+
+    async def _require_fresh(
+        self, admission: Admission, device: KnownDevice | None, nonce: Nonce, request: web.Request, now: float
+    ) -> None:
+        if admission.outcome == "replayed":
+            await self._replays.report(device, nonce.value, request, now)
+            raise Problem("nonce-replayed")
+        if admission.outcome == "unborn":
+            raise Problem("bad-nonce", cause="minted before Redis was filled anew")
+
+    def _in_session(self, session: KioskSession | None, device: KnownDevice) -> None:
+        if session is None:
+            raise Problem("session-expired", cause="no such session at this terminal")
+        if self._endings.has_ended(session.trust_seq, session.user_id, device.device_id):
+            raise Problem("session-expired", cause="ended by a change of trust")
+
+    def _refusal(self, error: Exception, keyid: str | None) -> Exception:
+        """Return what to raise for `error`: a problem that carries a fresh nonce where the key could be read."""
+        if isinstance(error, SignatureRefused) and keyid is None:
+            keyid = error.keyid
+        problem = from_error(error)
+        if problem is None:
+            return error
+        if keyid is not None:
+            problem.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
+        if problem.name == "clock-skew":
+            problem.members["server_time"] = rfc3339(self._clock())
+        return problem
+
+
+def _bearer_hash(verified: VerifiedRequest) -> bytes:
+    """Return the SHA-256 of the session token in the covered Authorization field."""
+    value = verified.authorization
+    if value is None or not value.startswith(BEARER) or len(value) != len(BEARER) + TOKEN_LENGTH:
+        raise Problem("session-expired", cause="no session token")
+    return token_hash(value[len(BEARER) :])

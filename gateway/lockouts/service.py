@@ -1,0 +1,133 @@
+"""Who is locked out of PIN login, and letting them in again before their time.
+
+Clearing is a row in SQL and a trust change in the same transaction; the gateways forget the counters in Redis when they
+read it. The yearly rows stay: unlocking gives a full new set of tries, not a new year.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.audit_events import AuditName, event
+from gateway.http.problems import Problem
+from gateway.trust_feed import kinds
+from storage import audit, lockouts, trust_changes, users
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from gateway.clock import Clock, NewId
+    from storage.database import Database
+    from storage.lockouts import Lockout
+    from storage.users import User
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """One lock in force and the person behind its number; None for a device, a company or a number nobody has."""
+
+    lockout: Lockout
+    user: User | None
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """False for the yearly cap, which only a new PIN lifts."""
+        return self.lockout.until is not None
+
+
+class Lockouts:
+    """What may be done about locks."""
+
+    def __init__(self, *, database: Database, clock: Clock, new_id: NewId, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_id = new_id
+        self._changed = changed
+
+    async def list_(self, company_id: str | None = None) -> list[Locked]:
+        """The locks in force, of a company or of all, newest first."""
+        async with self._database.read() as connection:
+            return [
+                Locked(lockout, None if lockout.user_id is None else await users.get(connection, lockout.user_id))
+                for lockout in await lockouts.active(connection, company_id, self._clock())
+            ]
+
+    async def clear(
+        self, lockout_ids: Collection[str], *, actor: str, company_id: str | None = None, request_id: str | None = None
+    ) -> list[Lockout]:
+        """End these locks now. All or none: raises Problem `not-found` when one is unknown, foreign to `company_id` or
+        over, and `conflict` for one that only a new PIN ends.
+        """
+        now = self._clock()
+        async with self._database.write() as connection:
+            active = {lockout.id: lockout for lockout in await lockouts.active(connection, company_id, now)}
+            if not active.keys() >= set(lockout_ids):
+                raise Problem("not-found", "There is no such lock, or it is over.")
+            if any(active[lockout_id].until is None for lockout_id in lockout_ids):
+                raise Problem(
+                    "conflict", "The limit of wrong tries in a year is reached: only a new PIN ends this lock."
+                )
+            cleared = await self._clear(connection, lockout_ids, actor, now, request_id)
+        self._changed()
+        return cleared
+
+    async def clear_all(self, company_id: str | None, *, actor: str, request_id: str | None = None) -> list[Lockout]:
+        """End every lock in force that ends by itself; those of the yearly cap stay. Returns the ended ones."""
+        now = self._clock()
+        async with self._database.write() as connection:
+            active = await lockouts.active(connection, company_id, now)
+            ids = [lockout.id for lockout in active if lockout.until is not None]
+            cleared = await self._clear(connection, ids, actor, now, request_id)
+        self._changed()
+        return cleared
+
+    async def _clear(
+        self,
+        connection: AsyncConnection,
+        lockout_ids: Collection[str],
+        actor: str,
+        now: float,
+        request_id: str | None,
+    ) -> list[Lockout]:
+        cleared = await lockouts.clear(connection, lockout_ids, now)
+        await audit.append(
+            connection,
+            *(
+                event(
+                    AuditName.PIN_UNLOCKED,
+                    id=self._new_id(),
+                    at=now,
+                    actor=actor,
+                    company_id=lockout.company_id,
+                    subject=_subject(lockout),
+                    detail={"tier": lockout.tier, "scope": lockout.scope, "reason": lockout.reason},
+                    request_id=request_id,
+                )
+                for lockout in cleared
+            ),
+        )
+        await self._announce(connection, cleared, now)
+        return cleared
+
+    @staticmethod
+    async def _announce(connection: AsyncConnection, cleared: Sequence[Lockout], now: float) -> None:
+        for lockout in cleared:
+            counters = {
+                "company_id": lockout.company_id,
+                "tier": lockout.tier,
+                "scope": lockout.scope,
+                "subject": lockout.subject,
+            }
+            await trust_changes.append(connection, kinds.LOCKOUT, lockout.id, counters, now)
+
+
+def _subject(lockout: Lockout) -> str | None:
+    """Whom the audit trail names. A number nobody has is named by nothing: its hash is of use to nobody there."""
+    if lockout.user_id is not None:
+        return f"user:{lockout.user_id}"
+    if lockout.scope == "device":
+        return f"device:{lockout.subject}"
+    return None

@@ -1,0 +1,1 @@
+"""The pages people see: server-rendered templates, our own small style sheet and script, German and English."""

@@ -1,0 +1,284 @@
+"""The people of a company: who they are, their PINs and passwords, and whether they may sign in.
+
+Every change is one transaction of the rows, their audit events and, where sessions end or counts are forgotten, the
+trust changes that make every gateway follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from crypto.passwords import PASSWORD_COST, PASSWORD_FAULT_TEXT, PasswordHasher, password_faults
+from crypto.pins import PIN_FAULT_TEXT, generate_pin, pin_faults
+from gateway.audit_events import AuditName, event
+from gateway.http.field_faults import FieldError
+from gateway.http.problems import Problem
+from gateway.people.fields import read_person
+from gateway.people.importing import Imported, Importing
+from gateway.pin_login.subjects import number_subject
+from gateway.trust_feed import kinds
+from storage import accounts, audit, companies, lockouts, trust_changes, users
+from storage.errors import Conflict
+from storage.users import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from crypto.pins import Argon2Cost, PinHasher
+    from gateway.clock import Clock, NewId, Randomness
+    from gateway.pin_login.hashing import HashPool
+    from storage.database import Database
+
+TIERS: Final = ("kiosk", "phone")
+"""The tiers whose wrong tries are counted by personnel number."""
+
+_TAKEN: Final = {
+    "users.email": FieldError("email", "belongs to somebody already"),
+    "users.company_id,users.personnel_number": FieldError("personnel_number", "belongs to somebody already"),
+}
+
+
+class People:
+    """What may be done with people. Hashes run in `hashing`; `guard_key` names the counters of a personnel number."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        randomness: Randomness,
+        new_id: NewId,
+        pins: PinHasher,
+        hashing: HashPool,
+        guard_key: bytes,
+        changed: Callable[[], None],
+        password_cost: Argon2Cost = PASSWORD_COST,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._randomness = randomness
+        self._new_id = new_id
+        self._pins = pins
+        self._password_cost = password_cost
+        self._hashing = hashing
+        self._guard_key = guard_key
+        self._changed = changed
+
+    async def list_(
+        self, company_id: str | None, *, search: str | None = None, after: str | None = None, limit: int = 100
+    ) -> list[User]:
+        """People by name, at most `limit`, those behind the person with id `after`."""
+        async with self._database.read() as connection:
+            return await users.list_(connection, company_id, search, after, limit)
+
+    async def get(self, user_id: str) -> User:
+        """One person. Raises Problem `not-found`."""
+        async with self._database.read() as connection:
+            return await _found(connection, user_id)
+
+    async def add(
+        self,
+        company_id: str,
+        *,
+        full_name: str,
+        personnel_number: str | None = None,
+        email: str | None = None,
+        role: str = "employee",
+        actor: str,
+        request_id: str | None = None,
+    ) -> User:
+        """Add a person without PIN or password.
+
+        Raises Problem `not-found`, `bad-request` with every fault, or `conflict` when number or e-mail are taken.
+        """
+        given = {"full_name": full_name, "personnel_number": personnel_number, "email": email, "role": role}
+        values = read_person({name: value for name, value in given.items() if value is not None})
+        if personnel_number is None and email is None:
+            raise Problem(
+                "bad-request", errors=[FieldError("personnel_number", "is needed, unless there is an e-mail")]
+            )
+        user = User(
+            id=self._new_id(),
+            company_id=company_id,
+            created_at=self._clock(),
+            full_name=values["full_name"],
+            role=values["role"],
+            personnel_number=values.get("personnel_number"),
+            email=values.get("email"),
+        )
+        try:
+            async with self._database.write() as connection:
+                if await companies.get(connection, company_id) is None:
+                    raise Problem("not-found", "There is no such company.")
+                await users.add(connection, user)
+                detail = {"role": user.role}
+                await self._record(connection, AuditName.USER_CREATED, user, actor, detail, request_id)
+        except Conflict as conflict:
+            raise _taken(conflict) from None
+        return user
+
+    async def set_pin(
+        self, user_id: str, pin: str | None = None, *, actor: str, request_id: str | None = None
+    ) -> str | None:
+        """Give a person a PIN: the one chosen, or a generated one, which is returned to be shown this once.
+
+        Zeroes every count of that person in both tiers, ends their locks and their open sessions. Raises Problem
+        `not-found`, `bad-request` naming every rule the PIN breaks, `conflict` without a personnel number, and `busy`.
+        """
+        user = await self.get(user_id)
+        number = user.personnel_number
+        if number is None:
+            raise Problem("conflict", "Without a personnel number nobody can sign in with a PIN: give one first.")
+        generated = None if pin is not None else generate_pin(self._randomness, number)
+        chosen = pin if pin is not None else generated or ""
+        faults = [FieldError("pin", PIN_FAULT_TEXT[code]) for code in pin_faults(chosen, number)]
+        if faults:
+            raise Problem("bad-request", errors=faults, cause="a PIN that may not be chosen")
+        record = await self._hashing.run(self._pins.hash, chosen)
+        now = self._clock()
+        async with self._database.write() as connection:
+            current = await _found(connection, user_id)
+            if current.personnel_number != number:
+                raise Problem("conflict", "The personnel number was changed at the same moment: try again.")
+            await users.set_pin(connection, user_id, record, now)
+            detail = {"generated": pin is None}
+            await self._record(connection, AuditName.PIN_SET, current, actor, detail, request_id)
+            await self._zero_counts(connection, current, number, actor, now, request_id)
+            await trust_changes.append(connection, kinds.PERSON, user_id, {}, now)
+        self._changed()
+        return generated
+
+    async def set_active(
+        self,
+        user_id: str,
+        active: bool,
+        *,
+        actor: str,
+        request_id: str | None = None,
+    ) -> User:
+        """Let a person sign in and stamp, or no longer; the latter ends open sessions at once.
+
+        Raises Problem `not-found`, or `conflict` for the last active owner of a company.
+        """
+        async with self._database.write() as connection:
+            user = await _found(connection, user_id)
+            if not await users.set_active(connection, user_id, active):
+                return user
+            await self._record(connection, AuditName.USER_CHANGED, user, actor, {"active": active}, request_id)
+            await trust_changes.append(connection, kinds.PERSON, user_id, {}, self._clock())
+            if not active and user.role == "owner":
+                # Asked last: trust changes wait for each other, so two owners cannot shut each other out at once.
+                await _refuse_last_owner(connection, user)
+        self._changed()
+        return replace(user, active=active)
+
+    async def set_password(self, user_id: str, password: str, *, actor: str, request_id: str | None = None) -> None:
+        """Give a person with an e-mail a password to sign in with, whether there was one or not.
+
+        Raises Problem `not-found`, `bad-request` naming every rule it breaks, `conflict` without an e-mail, and `busy`.
+        """
+        user = await self.get(user_id)
+        if user.email is None:
+            raise Problem("conflict", "Without an e-mail nobody can sign in with a password: give one first.")
+        codes = password_faults(password, user.email)
+        if codes:
+            faults = [FieldError("password", PASSWORD_FAULT_TEXT[code]) for code in codes]
+            raise Problem("bad-request", errors=faults, cause="a password that may not be chosen")
+        password_hash = await self._hashing.run(self._hash_password, password)
+        async with self._database.write() as connection:
+            await accounts.set_password(connection, user_id, password_hash, self._clock())
+            await self._record(connection, AuditName.ACCOUNT_PASSWORD_RESET, user, actor, {}, request_id)
+
+    async def import_csv(
+        self,
+        company_id: str,
+        data: bytes,
+        *,
+        actor: str,
+        on_progress: Callable[[int, int], None] | None = None,
+        request_id: str | None = None,
+    ) -> Imported:
+        """Add and change people as a CSV file says, all of them or, with any fault, nobody.
+
+        `on_progress(done, total)` is told how many people are written. Sets no PIN and no role. Raises Problem
+        `not-found`; what is wrong with the file is in the result.
+        """
+        importing = Importing(self._database, self._clock, self._new_id)
+        return await importing.run(
+            company_id, data, actor=actor, on_progress=on_progress or _in_silence, request_id=request_id
+        )
+
+    def _hash_password(self, password: str) -> str:
+        """Runs in the hash pool. The hasher is made only now: it begins with a hash of its own, 50 ms others save."""
+        return PasswordHasher(self._password_cost).hash(password)
+
+    async def _zero_counts(
+        self,
+        connection: AsyncConnection,
+        user: User,
+        number: str,
+        actor: str,
+        now: float,
+        request_id: str | None,
+    ) -> None:
+        """Forget every wrong try against the person's number, in SQL here and in Redis by way of the trust feed."""
+        subjects = {tier: number_subject(self._guard_key, user.company_id, tier, number) for tier in TIERS}
+        await lockouts.forget_failures(connection, list(subjects.values()))
+        locks = await lockouts.uncleared(connection, [subject.hex() for subject in subjects.values()])
+        cleared = await lockouts.clear(connection, [lock.id for lock in locks], now)
+        for lock in cleared:
+            if lock.until is None or lock.until > now:
+                detail = {"tier": lock.tier, "scope": lock.scope, "reason": lock.reason}
+                await self._record(connection, AuditName.PIN_UNLOCKED, user, actor, detail, request_id)
+        for tier, subject in subjects.items():
+            # Also without a lock: four wrong tries of five are only in Redis.
+            counters = {"company_id": user.company_id, "tier": tier, "scope": "number", "subject": subject.hex()}
+            await trust_changes.append(connection, kinds.LOCKOUT, subject.hex(), counters, now)
+
+    async def _record(
+        self,
+        connection: AsyncConnection,
+        name: AuditName,
+        user: User,
+        actor: str,
+        detail: Mapping[str, Any],
+        request_id: str | None,
+    ) -> None:
+        await audit.append(
+            connection,
+            event(
+                name,
+                id=self._new_id(),
+                at=self._clock(),
+                actor=actor,
+                company_id=user.company_id,
+                subject=f"user:{user.id}",
+                detail=detail,
+                request_id=request_id,
+            ),
+        )
+
+
+def _in_silence(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+async def _found(connection: AsyncConnection, user_id: str) -> User:
+    user = await users.get(connection, user_id)
+    if user is None:
+        raise Problem("not-found", "There is no such person.")
+    return user
+
+
+async def _refuse_last_owner(connection: AsyncConnection, user: User) -> None:
+    people = await users.list_(connection, user.company_id, limit=100_000)
+    if not any(other.role == "owner" and other.active and other.id != user.id for other in people):
+        raise Problem("conflict", "This is the last active owner of the company, who stays.")
+
+
+def _taken(conflict: Conflict) -> Problem:
+    fault = _TAKEN.get(conflict.constraint)
+    return Problem("conflict", errors=[] if fault is None else [fault], cause=str(conflict))

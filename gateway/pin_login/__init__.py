@@ -1,0 +1,1 @@
+"""What both tiers share: guard, then hash, then session."""

@@ -1,0 +1,42 @@
+"""Local days: where midnight is in a company's time zone, daylight saving included."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+_latest: dict[str, tuple[float, float, str]] = {}
+"""Per zone the day asked for last, as (start, end, ISO date): every stamp of a day asks for the same one. Bounded by
+the number of time zones that exist."""
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the IANA time zone `name`. Raises `ValueError` when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone named {name[:64]!r}") from error
+
+
+def midnight(day: date, zone: ZoneInfo) -> float:
+    """Return the Unix time at which the local `day` begins."""
+    return datetime.combine(day, time(), zone).timestamp()
+
+
+def date_of(now: float, zone: ZoneInfo) -> date:
+    """Return the local date at `now`."""
+    return datetime.fromtimestamp(now, zone).date()
+
+
+def local_day(now: float, zone: ZoneInfo) -> tuple[str, float]:
+    """Return the local ISO date at `now` and the Unix time of its midnight."""
+    found = _latest.get(zone.key)
+    if found is None or not found[0] <= now < found[1]:
+        day = date_of(now, zone)
+        found = (midnight(day, zone), midnight(day + timedelta(days=1), zone), day.isoformat())
+        _latest[zone.key] = found
+    return found[2], found[0]

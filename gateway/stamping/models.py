@@ -1,0 +1,135 @@
+"""How stamps, statuses and days look in answers; the same for both tiers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from gateway.http.bodies import Answer, Body, Rfc3339, rfc3339
+from gateway.http.fields import Id
+from gateway.stamping.actions import Action, State
+
+if TYPE_CHECKING:
+    from gateway.stamping.days import Day
+    from gateway.stamping.records import Recorded, Stamp, Status
+
+
+class ActionBody(Body):
+    """A stamp somebody asks for; `stamp_id` is the client's own UUID, the same again for a repeat."""
+
+    stamp_id: Id
+    action: Annotated[Action, Field(strict=False)]
+
+
+class StatusAnswer(Answer):
+    """What is true of the employee now and which actions are valid next."""
+
+    state: State
+    since: Rfc3339
+    worked_today_seconds: int
+    actions: tuple[Action, ...]
+    clock_out_missing: bool | None = Field(None, description="Present and true when a clock-out was forgotten.")
+
+
+class StampAnswer(Answer):
+    """A committed stamp."""
+
+    id: str
+    stamp_id: str
+    action: Action
+    at: Rfc3339
+    tier: str
+    device_id: str | None = None
+
+
+class RecordedAnswer(Answer):
+    """A stamp and what is true after it."""
+
+    stamp: StampAnswer
+    status: StatusAnswer
+
+
+class DayStampAnswer(Answer):
+    """One stamp in a day's list."""
+
+    action: Action
+    at: Rfc3339
+    tier: str
+
+
+class DayAnswer(Answer):
+    """One local day of the company's time zone."""
+
+    date: str
+    worked_seconds: int
+    break_seconds: int
+    clock_out_missing: bool
+    stamps: tuple[DayStampAnswer, ...]
+
+
+class DaysAnswer(Answer):
+    """The employee's own last seven local days, oldest first."""
+
+    items: tuple[DayAnswer, ...]
+
+
+def status_answer(status: Status) -> StatusAnswer:
+    """Return the answer model of a status."""
+    return StatusAnswer(
+        state=status.state,
+        since=status.since,
+        worked_today_seconds=int(status.worked_today_seconds),
+        actions=status.actions,
+        clock_out_missing=status.clock_out_missing or None,
+    )
+
+
+def stamp_answer(stamp: Stamp) -> StampAnswer:
+    """Return the answer model of a stamp."""
+    return StampAnswer(
+        id=stamp.id,
+        stamp_id=stamp.stamp_id,
+        action=stamp.action,
+        at=stamp.at,
+        tier=stamp.tier,
+        device_id=stamp.device_id,
+    )
+
+
+def recorded_answer(recorded: Recorded) -> RecordedAnswer:
+    """Return the answer model of a recorded stamp."""
+    return RecordedAnswer(stamp=stamp_answer(recorded.stamp), status=status_answer(recorded.status))
+
+
+def recorded_json(recorded: Recorded) -> bytes:
+    """Return a recorded stamp as JSON, byte for byte what `RecordedAnswer` writes, at a fifth of the cost.
+
+    Every text in it is an id, an action, a state or a tier of ours: nothing that would need escaping.
+    """
+    stamp, status = recorded.stamp, recorded.status
+    device = f',"device_id":"{stamp.device_id}"' if stamp.device_id is not None else ""
+    missing = ',"clock_out_missing":true' if status.clock_out_missing else ""
+    actions = ",".join([f'"{action.value}"' for action in status.actions])
+    return (
+        f'{{"stamp":{{"id":"{stamp.id}","stamp_id":"{stamp.stamp_id}","action":"{stamp.action.value}",'
+        f'"at":"{rfc3339(stamp.at)}","tier":"{stamp.tier}"{device}}},'
+        f'"status":{{"state":"{status.state.value}","since":"{rfc3339(status.since)}",'
+        f'"worked_today_seconds":{int(status.worked_today_seconds)},"actions":[{actions}]{missing}}}}}'
+    ).encode("ascii")
+
+
+def days_answer(days: list[Day]) -> DaysAnswer:
+    """Return the answer model of an employee's own days."""
+    return DaysAnswer(
+        items=tuple(
+            DayAnswer(
+                date=day.date,
+                worked_seconds=int(day.worked_seconds),
+                break_seconds=int(day.break_seconds),
+                clock_out_missing=day.clock_out_missing,
+                stamps=tuple(DayStampAnswer(action=item.action, at=item.at, tier=item.tier) for item in day.stamps),
+            )
+            for day in days
+        )
+    )

@@ -1,0 +1,124 @@
+"""Recording stamps: those of one moment share one committed transaction, each with an outcome of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from gateway.http.problems import Problem
+from gateway.stamping.actions import Action
+from gateway.stamping.batch import StampBatch, presence_of
+from gateway.stamping.days import Day, StampedAction, summarise, window
+from gateway.stamping.records import Recorded, StampRequest, Status, status_of
+from storage import stamps
+from storage.batching import Batcher
+from storage.database import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gateway.clock import Clock
+    from gateway.trust_feed.companies import CompanyRegistry
+    from storage.database import Database
+
+MAX_BATCH: Final = 128
+"""Stamps that share one transaction at most."""
+
+AHEAD_SECONDS: Final = 60.0
+"""Stamps of a gateway whose clock is a little ahead of ours are shown too."""
+
+CONFLICT_RETRIES: Final = 5
+"""Tries of a stamp that met another gateway's; each loses only to one that was recorded."""
+
+
+class Stamping:
+    """Records stamps and answers what is true of a person.
+
+    Each item of a batch is judged alone: a person deactivated meanwhile, an action that is not valid or a `stamp_id`
+    used twice fails that stamp and no other. Stamps of one person are applied in the order they came.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        companies: CompanyRegistry,
+        clock: Clock,
+        new_id: Callable[[], str],
+        observe: Callable[[int], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._companies = companies
+        self._clock = clock
+        self._new_id = new_id
+        self._zones: dict[str, ZoneInfo] = {}
+        self._batcher: Batcher[StampRequest, Recorded] = Batcher(
+            self._flush, max_batch=MAX_BATCH, name="stamps", observe=observe
+        )
+
+    async def record(self, request: StampRequest) -> Recorded:
+        """Record one stamp; returns after it is durably committed.
+
+        Raises `Problem` (`action-not-valid` with the status, `stamp-id-reused`, `session-expired` for a person who was
+        deactivated) and `StorageUnavailable`, after which nothing or everything was recorded: the same `stamp_id`
+        again finds out.
+        """
+        return await self._batcher.submit(request)
+
+    async def status(self, user_id: str, company_id: str) -> Status:
+        """Return what is true of a person now. Raises `Problem("session-expired")` for one who is not active."""
+        async with self._database.read() as connection:
+            row = await stamps.read_presence(connection, user_id)
+        if row is None or not row.active:
+            raise Problem("session-expired", cause="person not active")
+        return status_of(presence_of(row), self._clock(), self._zone(company_id))
+
+    async def days(self, user_id: str, company_id: str) -> list[Day]:
+        """Return the person's last seven local days, oldest first."""
+        now, zone = self._clock(), self._zone(company_id)
+        start = window(now, zone)
+        async with self._database.read() as connection:
+            # The stretch that was open when the first day began started with an earlier clock-in.
+            opened = await stamps.last_before(connection, user_id, start, Action.CLOCK_IN)
+            rows = await stamps.stamps_between(connection, user_id, opened.at if opened else start, now + AHEAD_SECONDS)
+        return summarise([StampedAction(Action(row.action), row.at, row.tier) for row in rows], now, zone)
+
+    async def drain(self) -> None:
+        """Wait until everything accepted has been recorded."""
+        await self._batcher.drain()
+
+    def _zone(self, company_id: str) -> ZoneInfo:
+        name = self._companies.get(company_id).timezone
+        zone = self._zones.get(name)
+        if zone is None:
+            zone = self._zones[name] = ZoneInfo(name)
+        return zone
+
+    async def _flush(self, requests: list[StampRequest]) -> list[Recorded | Exception]:
+        try:
+            return await self._record(requests)
+        except Conflict:
+            # Another process recorded between our read and our write (possible where rows are not locked, or when two
+            # gateways meet the same new stamp_id): judge each alone against what is true now.
+            return [await self._record_alone(request) for request in requests]
+
+    async def _record_alone(self, request: StampRequest) -> Recorded | Exception:
+        for _ in range(CONFLICT_RETRIES):
+            try:
+                return (await self._record([request]))[0]
+            except Conflict as error:
+                conflict: Exception = error
+            except Exception as error:  # noqa: BLE001 - the outcome of this item, raised to its own caller
+                return error
+        return Problem("busy", retry_after=1, cause=str(conflict))
+
+    async def _record(self, requests: Sequence[StampRequest]) -> list[Recorded | Exception]:
+        async with self._database.write() as connection:
+            rows = await stamps.lock_presence(connection, [request.user_id for request in requests])
+            repeats = await stamps.find_repeats(connection, [(item.user_id, item.stamp_id) for item in requests])
+            batch = StampBatch(rows, repeats, self._clock(), self._zone, self._new_id)
+            outcomes: list[Recorded | Exception] = [batch.judge(request) for request in requests]
+            if batch.inserts:
+                await stamps.insert_stamps(connection, batch.inserts)
+                await stamps.save_presence(connection, batch.presence_rows())
+        return outcomes

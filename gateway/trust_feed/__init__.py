@@ -1,0 +1,1 @@
+"""The trust feed: how every gateway process learns within a moment what SQL says about trust."""

@@ -1,0 +1,57 @@
+"""The companies as this process knows them: settings, time zone, and whose link a poster's token is."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING
+
+from gateway.trust_feed import kinds
+from storage import companies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from storage.companies import Company
+    from storage.trust_changes import TrustChange
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+class CompanyRegistry:
+    """All companies, kept true by the trust feed."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Company] = {}
+        self._by_link: dict[bytes, Company] = {}
+        self._kiosk_networks: dict[str, Networks] = {}
+
+    async def load(self, connection: AsyncConnection) -> None:
+        """Read all companies."""
+        self._by_id = {company.id: company for company in await companies.all_(connection)}
+        self._by_link = {company.link_hash: company for company in self._by_id.values() if company.link_hash}
+        self._kiosk_networks = {
+            company.id: tuple(ip_network(text) for text in company.kiosk_networks) for company in self._by_id.values()
+        }
+
+    async def follow(self, connection: AsyncConnection, changes: Sequence[TrustChange]) -> None:
+        """Read everything again when a company changed: they are few and change seldom."""
+        if any(change.kind == kinds.COMPANY for change in changes):
+            await self.load(connection)
+
+    def get(self, company_id: str) -> Company:
+        """Return the company. Raises `KeyError`."""
+        return self._by_id[company_id]
+
+    def kiosk_networks(self, company_id: str) -> Networks:
+        """Return where the company's terminals may be; none means anywhere. Raises `KeyError`."""
+        return self._kiosk_networks[company_id]
+
+    def by_link(self, link_hash: bytes) -> Company | None:
+        """Return the company whose current link has this SHA-256, if phone stamping is on there.
+
+        The token has 256 random bits, so looking its hash up in a dictionary tells nobody anything by its duration.
+        """
+        company = self._by_link.get(link_hash)
+        return company if company is not None and company.public_stamp_enabled else None

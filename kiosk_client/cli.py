@@ -1,0 +1,328 @@
+"""``stampgate-kiosk``: enrol a terminal, see how it stands, stamp, or run the clock at the door.
+
+Exit codes: 0 done, 1 it failed (or, for ``status``, something is wrong), 2 wrong use, 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kiosk_client.answers import ACTIONS
+from kiosk_client.client import KioskClient, require_active
+from kiosk_client.clock_prompt import ClockPrompt, zone_of
+from kiosk_client.enrolment import Enrolment, EnrolmentWanted, Progress, read_code, words_of
+from kiosk_client.errors import KioskError, WrongUse
+from kiosk_client.gateway_address import GatewayAddress, read_address
+from kiosk_client.gateway_connection import client_version
+from kiosk_client.key_store import KeyStore, StoredKey
+from kiosk_client.pin_entry import read_pin
+from kiosk_client.presentation import Condition, condition_of, show_condition, show_words, stamped_line
+from kiosk_client.stamp_once import stamp_once, stamped_json
+from kiosk_client.terminal_keys import Leave, TerminalKeys
+from kiosk_client.wording import ENGLISH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROGRAM = "stampgate-kiosk"
+INTERRUPTED = 130
+
+
+class Language(StrEnum):
+    """Languages of the clock."""
+
+    EN = "en"
+    DE = "de"
+
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="A wall terminal of Stampgate on the command line: enrol it, look how it stands, stamp, run the clock.",
+    epilog=f"Example: {PROGRAM} enrol https://stamp.example --code WDJB-MJHT",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StateDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dir",
+        envvar="STAMPGATE_KIOSK_STATE_DIR",
+        show_default=False,
+        help="Where the key is kept (default: $XDG_STATE_HOME/stampgate-kiosk or ~/.local/state/stampgate-kiosk).",
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option("--ca-file", help="PEM file of a private CA that signed the gateway's certificate.", dir_okay=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def default_state_dir(environment: Mapping[str, str]) -> Path:
+    """Where state belongs by the XDG Base Directory Specification."""
+    base = environment.get("XDG_STATE_HOME", "")
+    home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
+    return home / PROGRAM
+
+
+def _store(state_dir: Path | None) -> KeyStore:
+    return KeyStore(state_dir or default_state_dir(os.environ))
+
+
+def _platform() -> str:
+    return f"{platform.system()} {platform.machine()}".strip() or "unknown"
+
+
+def _client(stored: StoredKey, ca_file: Path | None = None) -> KioskClient:
+    client = KioskClient.of(stored, ca_file=None if ca_file is None else str(ca_file), platform=_platform())
+    _warn_if_readable(client.address)
+    return client
+
+
+def _warn_if_readable(address: GatewayAddress) -> None:
+    if not (address.encrypted or address.loopback):
+        typer.secho(
+            f"Warning: {address.origin} is plain HTTP; PINs travel readable for everyone on the way.",
+            fg=typer.colors.YELLOW,
+            err=True,
+        )
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {client_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A wall terminal of Stampgate on the command line: enrol it, look how it stands, stamp, run the clock."""
+
+
+@app.command(epilog=f"Example: {PROGRAM} enrol https://stamp.example --code WDJB-MJHT")
+def enrol(
+    url: Annotated[str, typer.Argument(help="The gateway's address, or the whole enrolment address of its QR code.")],
+    code: Annotated[str | None, typer.Option("--code", help="The enrolment code that IT got, like WDJB-MJHT.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Give up the key of an enrolled terminal.")] = False,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Allow plain HTTP to another machine. PINs travel in clear.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until IT has approved.")] = True,
+    as_json: Json = False,
+    ca_file: CaFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Enrol this terminal: makes its key, shows five words for IT, waits for approval.
+
+    Interrupted, or the answer was lost? Run it again: it goes on where it was, and a code is needed only once.
+    """
+    store = _store(state_dir)
+    address, code_in_url = read_address(url, insecure_http=insecure_http)
+    text = code or code_in_url
+    if text is None and sys.stdin.isatty() and (force or store.load() is None):
+        text = str(typer.prompt("Enrolment code", err=True))
+    wanted = EnrolmentWanted(
+        address=address,
+        code=None if text is None else read_code(text),
+        force=force,
+        ca_file=None if ca_file is None else str(ca_file.absolute()),
+        insecure_http=insecure_http,
+    )
+    _warn_if_readable(address)
+    ceremony = Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom)
+    try:
+        asyncio.run(_enrol(ceremony, wanted, wait=wait, as_json=as_json))
+    except KeyboardInterrupt:
+        typer.echo(f"\nNothing is lost. To go on: {PROGRAM} enrol {address.origin}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _quiet_client(stored: StoredKey) -> KioskClient:
+    return KioskClient.of(stored, platform=_platform())
+
+
+async def _enrol(ceremony: Enrolment, wanted: EnrolmentWanted, *, wait: bool, as_json: bool) -> None:
+    stored = await ceremony.begin(wanted)
+    if stored.state == "pending":
+        words = words_of(stored)
+        if as_json:
+            _print_json({**_enrolment_json(stored), "words": list(words)})
+        else:
+            show_words(words, stored.key.keyid)
+            typer.echo("")
+        if not wait:
+            return
+        stored = await ceremony.wait(stored, _tell_waiting(as_json=as_json))
+    if as_json:
+        _print_json(_enrolment_json(stored))
+    else:
+        typer.secho("Approved. This terminal is enrolled.", fg=typer.colors.GREEN)
+        typer.echo(f"Next: {PROGRAM} clock   (or {PROGRAM} status)")
+
+
+def _enrolment_json(stored: StoredKey) -> dict[str, object]:
+    return {
+        "state": stored.state,
+        "url": stored.url,
+        "device_id": stored.device_id,
+        "enrolment_id": stored.enrolment_id,
+        "thumbprint": stored.key.keyid,
+    }
+
+
+def _tell_waiting(*, as_json: bool) -> Progress:
+    """Says each thing once, not every two seconds."""
+    last: list[str] = []
+
+    def told(fault: KioskError | None) -> None:
+        text = fault.message if fault else "Waiting for approval by IT … (Ctrl-C is safe: run the same command again)"
+        if last != [text]:
+            last[:] = [text]
+            typer.echo(text, err=as_json or fault is not None)
+
+    return told
+
+
+@app.command(epilog=f"Example: {PROGRAM} status --json")
+def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = None) -> None:
+    """Show how this terminal stands: enrolment, gateway, clock, key, and what to do if something is wrong."""
+    stored = _store(state_dir).load()
+    if stored is None:
+        advice = ENGLISH.fault("not-enrolled")
+        condition = Condition(state="none", reachable=False, problem="not-enrolled", advice=advice)
+    else:
+        condition = asyncio.run(_condition(stored, ca_file))
+    if as_json:
+        _print_json(condition.as_json())
+    else:
+        show_condition(condition)
+    if not condition.well:
+        raise typer.Exit(1)
+
+
+async def _condition(stored: StoredKey, ca_file: Path | None) -> Condition:
+    device, fault = None, None
+    async with _client(stored, ca_file) as client:
+        try:
+            device = await client.device()
+        except KioskError as caught:
+            fault = caught
+        return condition_of(
+            url=stored.url,
+            keyid=stored.key.keyid,
+            device_id=stored.device_id,
+            stored_state=stored.state,
+            key_age=client.server_clock.local() - stored.created_at,
+            device=device,
+            offset=client.server_clock.offset,
+            server_now=client.server_clock.now(),
+            fault=fault,
+        )
+
+
+@app.command(epilog=f"Example: {PROGRAM} stamp clock_in --number 1042 --pin-file ~/.my-pin")
+def stamp(
+    action: Annotated[str, typer.Argument(help="One of: " + ", ".join(ACTIONS) + ".")],
+    number: Annotated[str, typer.Option("--number", "-n", help="Personnel number; leading zeros count.")],
+    pin_stdin: Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")] = False,
+    pin_file: Annotated[Path | None, typer.Option("--pin-file", help="Read the PIN from a file.")] = None,
+    stamp_id: Annotated[
+        str | None, typer.Option("--stamp-id", help="The id of a stamp whose answer was lost: it counts only once.")
+    ] = None,
+    as_json: Json = False,
+    ca_file: CaFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Stamp once: sign in, stamp, sign out. The PIN is asked for hidden; it is never an argument."""
+    wanted = action.lower().replace("-", "_")
+    if wanted not in ACTIONS:
+        raise WrongUse(f"The action is one of {', '.join(ACTIONS)}")
+    if not (number.isascii() and number.isdigit() and len(number) <= 12):
+        raise WrongUse("A personnel number has 1 to 12 digits")
+    stored = require_active(_store(state_dir).load())
+    pin = read_pin(from_stdin=pin_stdin, file=pin_file)
+    sign_in, stamped, company = asyncio.run(stamp_once(_client(stored, ca_file), wanted, number, pin, stamp_id))
+    if as_json:
+        _print_json(stamped_json(sign_in, stamped))
+    else:
+        typer.echo(stamped_line(sign_in, stamped, zone_of(company.timezone if company else None)))
+
+
+@app.command(epilog=f"Example: {PROGRAM} clock --lang de")
+def clock(
+    lang: Annotated[Language | None, typer.Option("--lang", help="Language (default: the company's).")] = None,
+    ca_file: CaFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it."""
+    stored = require_active(_store(state_dir).load())
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp")
+    asyncio.run(_clock(stored, ca_file, None if lang is None else lang.value))
+
+
+async def _clock(stored: StoredKey, ca_file: Path | None, language: str | None) -> None:
+    running = asyncio.current_task()
+    if running is not None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    async with _client(stored, ca_file) as client:
+        with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
+            prompt = ClockPrompt(client, keys, language=language)
+            try:
+                await prompt.run()
+            except (Leave, asyncio.CancelledError):
+                prompt.say_goodbye()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. Faults are one line on stderr, never a traceback."""
+    try:
+        code = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+    except KioskError as fault:
+        return _failed(fault.message, fault.exit_code)
+    except typer.TyperException as fault:
+        return _failed(f"{fault.format_message()} (see {PROGRAM} --help)", fault.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads any more, nor does the interpreter's end
+        return 1
+    except Exception as fault:  # noqa: BLE001 - a traceback helps nobody at a door; it may also hold what was typed
+        return _failed(f"Unexpected fault of this program: {type(fault).__name__}", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(text: str, code: int) -> int:
+    typer.secho(f"{PROGRAM}: {' '.join(text.split())}", fg=typer.colors.RED, err=True)
+    return code
+
+
+def main() -> None:
+    """The command's entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without these characters still gets the rest
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,188 @@
+"""Every sentence a person at the door reads, in German and English.
+
+One frozen value per language, so that a missing sentence is a type error and not a blank line at the door.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
+
+from kiosk_client.fault_texts import FAULTS_ENGLISH, FAULTS_GERMAN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kiosk_client.answers import Status
+
+
+def plain(text: str) -> str:
+    """``text`` from the network without control characters: a name must not be able to steer the terminal."""
+    return "".join(character for character in text if character.isprintable())
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The sentences of one language; ``{}`` marks what is filled in."""
+
+    language: str
+    personnel_number: str
+    pin: str
+    actions: Mapping[str, str]
+    done: str
+    stamped: Mapping[str, str]
+    states: Mapping[str, str]
+    since: str
+    days: tuple[str, ...]
+    day_format: str
+    worked_today: str
+    failed_attempts: str
+    clock_out_missing: str
+    choice: str
+    no_such_choice: str
+    signing_in: str
+    signed_out: str
+    signing_out_in: str
+    out_of_service: str
+    trying_again: str
+    clock_off: str
+    leave_hint: str
+    goodbye: str
+    try_again_at: str
+    try_again_in: str
+    faults: Mapping[str, str]
+    unknown_fault: str
+
+    def fault(
+        self, problem: str, cause: str = "", retry_at: datetime | None = None, retry_after: float | None = None
+    ) -> str:
+        """What is wrong and what to do, on one line. ``cause`` fills the text's ``{}`` or follows an unknown name."""
+        text = self.faults.get(problem)
+        if text is None:
+            text = self.unknown_fault.replace("{problem}", plain(problem)).replace("{}", plain(cause))
+        else:
+            text = text.replace("{}", plain(cause))
+        if retry_at is not None:
+            text += " " + self.try_again_at.format(f"{retry_at:%H:%M:%S}")
+        elif retry_after is not None and problem not in ("busy", "state-unavailable"):
+            text += " " + self.try_again_in.format(max(1, round(retry_after)))
+        return " ".join(text.split())
+
+    def date(self, now: datetime) -> str:
+        """``Fri 2025-11-21`` or ``Fr 21.11.2025``, independent of the machine's locale."""
+        return f"{self.days[now.weekday()]} {now.strftime(self.day_format)}"
+
+    def state(self, status: Status, zone: tzinfo, now: datetime) -> str:
+        """State in words: ``In since 07:58``, with the weekday when it began on another day."""
+        words = self.states.get(status.state, plain(status.state))
+        if status.since is None:
+            return words
+        since = status.since.astimezone(zone)
+        since_when = f"{since:%H:%M}"
+        if since.date() != now.astimezone(zone).date():
+            since_when = f"{self.date(since)} {since_when}"
+        return self.since.format(words, since_when)
+
+    def action(self, action: str) -> str:
+        """The button's name of an action."""
+        return self.actions.get(action, plain(action))
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes worked, rounded down: ``7:32``."""
+    minutes = max(0, int(seconds)) // 60
+    return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def moment(unix: float, zone: tzinfo | None = None) -> datetime:
+    """Unix seconds as a time in ``zone``, or in the machine's own."""
+    return datetime.fromtimestamp(unix, UTC).astimezone(zone)
+
+
+ENGLISH = Wording(
+    language="en",
+    personnel_number="Personnel number",
+    pin="PIN",
+    actions={
+        "clock_in": "Clock in",
+        "clock_out": "Clock out",
+        "break_start": "Start break",
+        "break_end": "End break",
+    },
+    done="Done",
+    stamped={
+        "clock_in": "Clocked in at {}",
+        "clock_out": "Clocked out at {}",
+        "break_start": "Break started at {}",
+        "break_end": "Break ended at {}",
+    },
+    states={"in": "In", "out": "Out", "break": "On break"},
+    since="{} since {}",
+    days=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    day_format="%Y-%m-%d",
+    worked_today="Worked today: {} h",
+    failed_attempts="Failed attempts since your last sign-in: {}",
+    clock_out_missing="Your last clock-out is missing. Please tell HR.",
+    choice="Your choice",
+    no_such_choice="Please type one of the numbers shown.",
+    signing_in="Signing in …",
+    signed_out="Signed out.",
+    signing_out_in="Signing out in {} s (any key: now)",
+    out_of_service="Out of service",
+    trying_again="Trying again in {} s (any key: now)",
+    clock_off="This terminal's own clock is {} s off; the gateway's time is shown and counts.",
+    leave_hint="Ctrl-C ends the clock",
+    goodbye="Clock ended.",
+    try_again_at="Try again at {}.",
+    try_again_in="Try again in {} s.",
+    faults=FAULTS_ENGLISH,
+    unknown_fault="The gateway refused: {problem}. {}",
+)
+
+GERMAN = Wording(
+    language="de",
+    personnel_number="Personalnummer",
+    pin="PIN",
+    actions={
+        "clock_in": "Kommen",
+        "clock_out": "Gehen",
+        "break_start": "Pause beginnen",
+        "break_end": "Pause beenden",
+    },
+    done="Fertig",
+    stamped={
+        "clock_in": "Kommen um {} gebucht",
+        "clock_out": "Gehen um {} gebucht",
+        "break_start": "Pausenbeginn um {} gebucht",
+        "break_end": "Pausenende um {} gebucht",
+    },
+    states={"in": "Anwesend", "out": "Abwesend", "break": "In Pause"},
+    since="{} seit {}",
+    days=("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"),
+    day_format="%d.%m.%Y",
+    worked_today="Heute gearbeitet: {} h",
+    failed_attempts="Fehlversuche seit der letzten Anmeldung: {}",
+    clock_out_missing="Die letzte Gehen-Buchung fehlt. Bitte der Personalabteilung melden.",
+    choice="Auswahl",
+    no_such_choice="Bitte eine der angezeigten Nummern eingeben.",
+    signing_in="Anmelden …",
+    signed_out="Abgemeldet.",
+    signing_out_in="Abmeldung in {} s (jede Taste: sofort)",
+    out_of_service="Außer Betrieb",
+    trying_again="Neuer Versuch in {} s (jede Taste: sofort)",
+    clock_off="Die Uhr dieses Terminals geht um {} s falsch; angezeigt wird und es gilt die Zeit des Servers.",
+    leave_hint="Strg-C beendet die Uhr",
+    goodbye="Uhr beendet.",
+    try_again_at="Neuer Versuch um {} möglich.",
+    try_again_in="Neuer Versuch in {} s möglich.",
+    faults=FAULTS_GERMAN,
+    unknown_fault="Der Server hat abgelehnt: {problem}. {}",
+)
+
+LANGUAGES: Mapping[str, Wording] = {"en": ENGLISH, "de": GERMAN}
+
+
+def wording_for(locale: str | None) -> Wording:
+    """German for ``de``, ``de-AT``, ``de_CH`` …; English for everything else."""
+    return LANGUAGES.get((locale or "en").lower().replace("_", "-").split("-")[0], ENGLISH)

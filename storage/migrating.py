@@ -1,0 +1,71 @@
+"""Running Alembic from the installed package: no configuration file, one transaction, one process at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    Migration = Callable[[Connection, str], None]
+
+ADVISORY_LOCK: Final = 0x5374616D70676174
+"""Key of the PostgreSQL advisory lock that lets one starting process migrate ("Stampgat" in ASCII)."""
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Upgrade inside the transaction of `connection`."""
+    _exclude_others(connection)
+    command.upgrade(_config(connection), revision)
+    _check_references(connection)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Downgrade inside the transaction of `connection`."""
+    _exclude_others(connection)
+    command.downgrade(_config(connection), revision)
+    _check_references(connection)
+
+
+def current(connection: Connection) -> str | None:
+    """Return the revision the database is at."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """Return the newest revision of this package."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise AssertionError("the package carries its migrations")
+    return revision
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    location = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _exclude_others(connection: Connection) -> None:
+    """On SQLite the transaction itself (BEGIN IMMEDIATE) excludes others."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+
+
+def _check_references(connection: Connection) -> None:
+    """SQLite rebuilds tables to change them, which needs its checks off meanwhile: check everything at the end."""
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise StorageError("a migration left a broken reference; nothing was changed")

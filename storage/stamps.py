@@ -1,0 +1,340 @@
+"""Stamps, which are never changed, and the presence row of each person that follows from them.
+
+The functions for batches are the hot path: one statement each for all stamps of one moment, built once in this module.
+A transaction that records stamps calls `lock_presence`, `find_repeats`, `insert_stamps` and `save_presence`, in this
+order, with nobody twice in `save_presence`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    column,
+    insert,
+    or_,
+    select,
+    table,
+    type_coerce,
+)
+
+from storage.incoming import RowsStatement
+from storage.schema import Duration, Id, Instant, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+stamps = Table(
+    "stamps",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # No references to companies and devices: they are never deleted, and PostgreSQL would lock their rows each time
+    Column("company_id", Id, nullable=False),
+    # Checked at the commit: a check inside a statement of many rows makes SQLite copy every page it touches
+    Column("user_id", Id, ForeignKey("users.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("stamp_id", Id, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("device_id", Id),
+    Column("link_version", Integer),
+    Column("request_id", Id, nullable=False),
+    UniqueConstraint("user_id", "sequence"),
+    UniqueConstraint("stamp_id", "user_id"),
+    Index(None, "user_id", "at"),
+    Index(None, "company_id", "at"),
+)
+
+presence = Table(
+    "presence",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("company_id", Id, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("worked_day", String(10), nullable=False),
+    Column("worked_seconds", Duration, nullable=False),
+    Column("open_since", Instant),
+    Column("clock_out_missing", Boolean, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One stamp as it was recorded; `at` is Unix seconds."""
+
+    id: str
+    company_id: str
+    user_id: str
+    sequence: int
+    stamp_id: str
+    action: str
+    at: float
+    tier: str
+    device_id: str | None
+    link_version: int | None
+    request_id: str
+
+
+class PresenceRow(NamedTuple):
+    """What is true of one person after `sequence` stamps; times are Unix seconds.
+
+    A tuple because 64 of them are made in each batch. `active` is the person's, read in the same statement.
+    """
+
+    user_id: str
+    company_id: str
+    state: str
+    since: float
+    sequence: int
+    worked_day: str
+    worked_seconds: float
+    open_since: float | None
+    clock_out_missing: bool
+    active: bool
+
+
+_NO_DAY: Final = "0001-01-01"
+"""`worked_day` of somebody who never stamped."""
+
+# users.py builds on this module; the few columns needed here are named instead of imported
+_people: Final = table("users", column("id", Id), column("active", Boolean))
+
+_ADD_PRESENCE: Final = insert(presence)
+_NEW_PRESENCE: Final[Mapping[str, Any]] = {
+    "state": "out",
+    "sequence": 0,
+    "worked_day": _NO_DAY,
+    "worked_seconds": 0.0,
+    "open_since": None,
+    "clock_out_missing": False,
+}
+
+_STAMPS: Final = select(*stamps.c)
+
+_PRESENCE: Final = select(
+    presence.c.user_id,
+    presence.c.company_id,
+    presence.c.state,
+    type_coerce(presence.c.since, BigInteger),
+    presence.c.sequence,
+    presence.c.worked_day,
+    type_coerce(presence.c.worked_seconds, BigInteger),
+    type_coerce(presence.c.open_since, BigInteger),
+    presence.c.clock_out_missing,
+    _people.c.active,
+).join_from(presence, _people, _people.c.id == presence.c.user_id)
+
+_LOCK_PRESENCE: Final = RowsStatement(
+    {"user_id": "text"},
+    # Everybody locks in the same order, so that two transactions never wait for each other.
+    """
+    SELECT p.user_id, p.company_id, p.state, p.since, p.sequence, p.worked_day, p.worked_seconds, p.open_since,
+           p.clock_out_missing, u.active
+    FROM incoming AS i JOIN presence AS p ON p.user_id = i.user_id JOIN users AS u ON u.id = p.user_id
+    ORDER BY p.user_id {for_update}
+    """,
+    locks="p",
+)
+_FIND_REPEATS: Final = RowsStatement(
+    {"user_id": "text", "stamp_id": "text"},
+    """
+    SELECT s.id, s.company_id, s.user_id, s.sequence, s.stamp_id, s.action, s.at, s.tier, s.device_id, s.link_version,
+           s.request_id
+    FROM incoming AS i JOIN stamps AS s ON s.stamp_id = i.stamp_id AND s.user_id = i.user_id
+    """,
+)
+_INSERT_STAMPS: Final = RowsStatement(
+    {
+        "id": "text",
+        "company_id": "text",
+        "user_id": "text",
+        "sequence": "integer",
+        "stamp_id": "text",
+        "action": "text",
+        "tier": "text",
+        "device_id": "text",
+        "link_version": "integer",
+        "request_id": "text",
+        "at": "bigint",
+    },
+    """
+    INSERT {or_rollback}
+    INTO stamps (id, company_id, user_id, sequence, stamp_id, action, tier, device_id, link_version, request_id, at)
+    SELECT * FROM incoming
+    """,
+)
+_SAVE_PRESENCE: Final = RowsStatement(
+    {
+        "user_id": "text",
+        "state": "text",
+        "sequence": "integer",
+        "worked_day": "text",
+        "clock_out_missing": "boolean",
+        "since": "bigint",
+        "worked_seconds": "bigint",
+        "open_since": "bigint",
+    },
+    """
+    UPDATE {or_rollback} presence
+    SET state = i.state, sequence = i.sequence, worked_day = i.worked_day, clock_out_missing = i.clock_out_missing,
+        since = i.since, worked_seconds = i.worked_seconds, open_since = i.open_since
+    FROM incoming AS i WHERE presence.user_id = i.user_id
+    """,
+)
+
+_plain_stamp_values = itemgetter(*_INSERT_STAMPS.columns[:-1])
+_plain_presence_values = itemgetter(*_SAVE_PRESENCE.columns[:-3])
+
+
+def _presence_row(row: Sequence[Any]) -> PresenceRow:
+    user_id, company_id, state, since, sequence, day, worked, opened, missing, active = row
+    return PresenceRow(
+        user_id,
+        company_id,
+        state,
+        since / 1000,
+        sequence,
+        day,
+        worked / 1000,
+        None if opened is None else opened / 1000,
+        bool(missing),
+        bool(active),
+    )
+
+
+def _stamp(row: Sequence[Any]) -> Stamp:
+    return Stamp(*row)
+
+
+def _raw_stamp(row: Sequence[Any]) -> Stamp:
+    stamp = Stamp(*row)
+    return replace(stamp, at=stamp.at / 1000)
+
+
+async def add_presence(connection: AsyncConnection, user_id: str, company_id: str, at: float) -> None:
+    """Insert the presence of a new person, who is out. `users.add` does so for everybody."""
+    await add_presences(connection, [(user_id, company_id)], at)
+
+
+async def add_presences(connection: AsyncConnection, people: Sequence[tuple[str, str]], at: float) -> None:
+    """Insert the presence of many new people, each `(user_id, company_id)`."""
+    if people:
+        rows = [
+            {**_NEW_PRESENCE, "user_id": user_id, "company_id": company_id, "since": at}
+            for user_id, company_id in people
+        ]
+        await connection.execute(_ADD_PRESENCE, rows)
+
+
+async def read_presence(connection: AsyncConnection, user_id: str) -> PresenceRow | None:
+    """Return one person's presence, without locking it."""
+    row = (await connection.execute(_PRESENCE.where(presence.c.user_id == user_id))).one_or_none()
+    return None if row is None else _presence_row(row)
+
+
+async def lock_presence(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, PresenceRow]:
+    """Lock and return the presence of several people, in the order of their ids; unknown ids are left out.
+
+    `user_ids` may repeat. SQLite needs no row lock: a write transaction holds the whole file.
+    """
+    found = await _LOCK_PRESENCE.execute(connection, [(user_id,) for user_id in dict.fromkeys(user_ids)])
+    return {row[0]: _presence_row(row) for row in found.all()}
+
+
+async def find_repeats(connection: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Stamp]:
+    """Return the stamps that exist already among `(user_id, stamp_id)`, keyed by that pair.
+
+    After `lock_presence` of these people, so that nobody inserts one meanwhile.
+    """
+    found = await _FIND_REPEATS.execute(connection, list(dict.fromkeys(pairs)))
+    return {(stamp.user_id, stamp.stamp_id): stamp for stamp in map(_raw_stamp, found.all())}
+
+
+async def insert_stamps(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert stamps: all columns of `Stamp` by name, `at` in Unix seconds.
+
+    Raises (at the end of the transaction's block) `Conflict` on `stamps.user_id,stamps.sequence` when somebody stamped
+    without the lock, and on `stamps.stamp_id,stamps.user_id`.
+    """
+    values = [(*_plain_stamp_values(row), round(row["at"] * 1000)) for row in rows]
+    await _INSERT_STAMPS.execute(connection, values)
+
+
+async def save_presence(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Update presence rows: the columns of `PresenceRow` by name (`active` and `company_id` are not written).
+
+    At most one row for each person. Times in Unix seconds, `worked_seconds` in seconds.
+    """
+    values = [
+        (
+            *_plain_presence_values(row),
+            round(row["since"] * 1000),
+            round(row["worked_seconds"] * 1000),
+            None if (opened := row["open_since"]) is None else round(opened * 1000),
+        )
+        for row in rows
+    ]
+    await _SAVE_PRESENCE.execute(connection, values)
+
+
+async def stamps_between(connection: AsyncConnection, user_id: str, start: float, end: float) -> list[Stamp]:
+    """Return a person's stamps with `start <= at < end`, oldest first."""
+    statement = _STAMPS.where(stamps.c.user_id == user_id, stamps.c.at >= start, stamps.c.at < end)
+    return [_stamp(row) for row in await connection.execute(statement.order_by(stamps.c.at, stamps.c.sequence))]
+
+
+async def last_before(
+    connection: AsyncConnection, user_id: str, before: float, action: str | None = None
+) -> Stamp | None:
+    """Return a person's latest stamp earlier than `before`, or the latest with `action`."""
+    statement = _STAMPS.where(stamps.c.user_id == user_id, stamps.c.at < before)
+    if action is not None:
+        statement = statement.where(stamps.c.action == action)
+    newest = statement.order_by(stamps.c.at.desc(), stamps.c.sequence.desc()).limit(1)
+    row = (await connection.execute(newest)).one_or_none()
+    return None if row is None else _stamp(row)
+
+
+async def list_(
+    connection: AsyncConnection,
+    company_id: str | None,
+    *,
+    user_id: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    after: Stamp | None = None,
+    limit: int = 100,
+) -> list[Stamp]:
+    """Return stamps with `start <= at < end`, newest first, at most `limit`, those behind the stamp `after`.
+
+    `company_id` `None` means all companies.
+    """
+    statement = _STAMPS.order_by(stamps.c.at.desc(), stamps.c.id.desc()).limit(limit)
+    if company_id is not None:
+        statement = statement.where(stamps.c.company_id == company_id)
+    if user_id is not None:
+        statement = statement.where(stamps.c.user_id == user_id)
+    if start is not None:
+        statement = statement.where(stamps.c.at >= start)
+    if end is not None:
+        statement = statement.where(stamps.c.at < end)
+    if after is not None:
+        statement = statement.where(or_(stamps.c.at < after.at, and_(stamps.c.at == after.at, stamps.c.id < after.id)))
+    return [_stamp(row) for row in await connection.execute(statement)]

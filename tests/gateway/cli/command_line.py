@@ -1,0 +1,86 @@
+"""Runs commands as a shell would: arguments in, exit code and both outputs back; in this process or in another."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from typer.testing import CliRunner
+
+from gateway.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = (sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What was printed for scripts."""
+        return json.loads(self.out)
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The list that was printed for scripts."""
+        found: list[dict[str, Any]] = self.json["items"]
+        return found
+
+
+class Shell:
+    """A directory and an environment to run commands in."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.data_dir = directory / "data"
+        self.environment = {
+            "STAMPGATE_DATA_DIR": str(self.data_dir),
+            "STAMPGATE_PUBLIC_URL": "https://stamp.example.com",
+            "STAMPGATE_PIN_HASH_MEMORY_KIB": "8",
+            "STAMPGATE_PIN_HASH_TIME": "1",
+            **settings,
+        }
+
+    def run(self, *arguments: str, stdin: str = "", settings: Mapping[str, str | None] | None = None) -> Ran:
+        """Run `stampgate` with `arguments` in this process. `settings` are put over the environment."""
+        with CliRunner().isolation(input=stdin, env={**self.environment, **(settings or {})}) as (out, err, _):
+            code = main(arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return Ran(code, out.getvalue().decode(), err.getvalue().decode())
+
+    def ok(self, *arguments: str, stdin: str = "") -> Ran:
+        """Run a command that must succeed."""
+        ran = self.run(*arguments, stdin=stdin)
+        assert ran.code == 0, ran.err
+        return ran
+
+    def refused(self, *arguments: str, code: int = 1, **settings: str | None) -> str:
+        """Run a command that must fail with `code`, and return the one line it says."""
+        ran = self.run(*arguments, settings=settings)
+        assert ran.code == code, (ran.code, ran.out, ran.err)
+        assert ran.err.startswith("stampgate: ")
+        assert ran.err.count("\n") == 1
+        assert "Traceback" not in ran.err
+        return ran.err.removeprefix("stampgate: ").strip()
+
+    def spawn(self, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
+        """Start `stampgate` as a process of its own, from the project's root."""
+        return subprocess.Popen([*PROGRAM, *arguments], cwd=ROOT, env=self.process_environment(), **streams)
+
+    def process_environment(self) -> Mapping[str, str]:
+        """The environment of a process of its own."""
+        return os.environ | self.environment

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crypto.device_keys import DeviceKey
+from tests.gateway.cli.test_first_steps import enrol
+
+if TYPE_CHECKING:
+    from tests.gateway.cli.command_line import Shell
+
+
+@pytest.fixture
+def pending(ready: Shell) -> DeviceKey:
+    """The key of a terminal that waits for approval."""
+    key = DeviceKey.generate(os.urandom)
+    code = ready.ok("device", "add", "Gate 1", "--json").json["enrolment_code"]
+    asyncio.run(enrol(ready, code, key))
+    return key
+
+
+def test_a_code_is_shown_with_its_address_and_qr(ready: Shell) -> None:
+    added = ready.ok("device", "add", "Gate 1")
+    code = added.out.splitlines()[0].removeprefix("Enrolment code of Gate 1: ")
+    assert f"https://stamp.example.com/kiosk#enrol={code}" in added.out
+    assert "█▀" in added.out
+    assert "shown this once" in added.err
+
+
+def test_a_thumbprint_approves_as_well(ready: Shell, pending: DeviceKey) -> None:
+    assert ready.ok("device", "approve", "Gate 1", "--thumbprint", pending.keyid).out == "Gate 1 is active.\n"
+
+
+def test_wrong_words_are_counted_and_slips_are_not(ready: Shell, pending: DeviceKey) -> None:
+    first, second = ready.ok("device", "list", "--json").items[0]["words_asked"]
+    wrong = ("--word", f"{first}=zebra", "--word", f"{second}=zebra")
+    for slip in (
+        ("--word", "apple"),
+        ("--word", "2="),
+        ("--word", "²=apple"),
+        ("--word", "2=a", "--word", "2=b"),
+        ("--word", f"{first}=apple"),
+        (*wrong, "--thumbprint", pending.keyid),
+    ):
+        ready.refused("device", "approve", "Gate 1", *slip, code=2)
+    assert "2 tries are left" in ready.refused("device", "approve", "Gate 1", *wrong)
+    assert "1 try is left" in ready.refused("device", "approve", "Gate 1", *wrong)
+    assert "The enrolment is denied" in ready.refused("device", "approve", "Gate 1", *wrong)
+    said = ready.refused("device", "approve", "Gate 1", "--thumbprint", pending.keyid)
+    assert said == "The terminal is registered: it cannot be approved."
+
+
+def test_approving_what_does_not_wait_is_said_before_anything_is_asked(ready: Shell) -> None:
+    ready.ok("device", "add", "Gate 1")
+    said = ready.refused("device", "approve", "Gate 1")
+    assert said == "Gate 1 is registered: it does not wait for approval"
+
+
+def test_a_terminal_can_be_denied(ready: Shell, pending: DeviceKey) -> None:
+    assert ready.ok("device", "deny", "Gate 1", "--reason", "nobody there", "--json").json["state"] == "registered"
+
+
+def test_of_equal_labels_the_one_in_use_is_meant_and_two_in_use_are_refused(ready: Shell) -> None:
+    old = ready.ok("device", "add", "Gate 1", "--json").json["device"]["id"]
+    ready.ok("device", "revoke", old)
+    new = ready.ok("device", "add", "Gate 1", "--json").json["device"]["id"]
+    assert ready.ok("device", "new-code", "Gate 1", "--json").json["device"]["id"] == new
+    ready.ok("device", "add", "Gate 1")
+    assert "names 2 of them" in ready.refused("device", "revoke", "Gate 1", code=2)
+    assert "there is no terminal 'Gate 9'" in ready.refused("device", "revoke", "Gate 9")
+
+
+def test_every_fault_of_a_new_terminal_is_told_at_once(ready: Shell) -> None:
+    said = ready.refused("device", "add", "x" * 101, "--network", "10.0.0.1/8", "--network", "home", code=2)
+    assert "label: must be 100 characters or fewer; allowed_networks.0: " in said
+    assert "allowed_networks.1: " in said
+    assert "nothing to change" in ready.refused("device", "set", "Gate 1", code=2)
+
+
+def test_a_link_says_when_phone_stamping_is_off(ready: Shell) -> None:
+    rotated = ready.ok("public-link", "rotate")
+    assert "https://stamp.example.com/stamp#t=" in rotated.out
+    assert "█▀" in rotated.out
+    assert "public-link enable" in rotated.err
+    assert ready.ok("public-link", "enable", "--json").json["enabled"]
+    assert "public-link enable" not in ready.ok("public-link", "rotate").err
+    ready.ok("public-link", "disable")
+    shown = ready.ok("public-link", "show")
+    assert shown.out == "Phone stamping: on\nLink:           none\n"
+    assert "public-link rotate" in shown.err
+
+
+def test_an_event_of_unknown_name_is_wrong_use(ready: Shell) -> None:
+    assert ready.refused("audit", "list", "--name", "no.such", code=2) == "name: is not the name of an event"
+    assert "Nothing has happened yet." in ready.ok("audit", "list", "--name", "pin.set").out
+    ready.ok("company", "set", "--phone", "on")
+    assert "--cursor" in ready.ok("audit", "list", "--limit", "1").err

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from gateway.app import open_administration
+from gateway.settings import Settings
+from storage import lockouts
+from storage.lockouts import Lockout
+
+if TYPE_CHECKING:
+    from tests.gateway.cli.command_line import Shell
+
+
+async def lock(shell: Shell, **values: Any) -> str:
+    """What a gateway writes when somebody guesses."""
+    settings = Settings.load(data_dir=shell.data_dir, pin_hash_memory_kib=8, pin_hash_time=1)
+    async with open_administration(settings, prepare=False) as site:
+        company = (await site.companies.list_())[0]
+        given: dict[str, Any] = {"tier": "kiosk", "scope": "number", "subject": "ab" * 32, "until": time.time() + 300}
+        lockout = Lockout(
+            id=site.new_id(), company_id=company.id, reason="consecutive", since=time.time(), **(given | values)
+        )
+        async with site.database.write() as connection:
+            await lockouts.add_lock(connection, lockout)
+        return lockout.id
+
+
+def test_who_is_locked_why_and_until_when(ready: Shell) -> None:
+    anna = ready.ok("user", "add", "Anna", "--number", "1042", "--json").json["id"]
+    gate = ready.ok("device", "add", "Gate 1", "--json").json["device"]["id"]
+    asyncio.run(lock(ready, user_id=anna))
+    asyncio.run(lock(ready, until=None))
+    asyncio.run(lock(ready, scope="device", subject=gate))
+    asyncio.run(lock(ready, scope="company", tier="phone"))
+    listed = ready.ok("lockout", "list").out
+    for who in ("Anna (1042)", "a number nobody has", "terminal Gate 1", "phones of the whole company"):
+        assert who in listed
+    assert "a new PIN is set" in listed
+    document = next(one for one in ready.ok("lockout", "list", "--json").items if one.get("user_id") == anna)
+    assert (document["full_name"], document["personnel_number"], document["tier"]) == ("Anna", "1042", "kiosk")
+
+
+def test_one_or_all_can_be_unlocked_but_the_limit_of_a_year_stays(ready: Shell) -> None:
+    one, two, yearly = (asyncio.run(lock(ready, **values)) for values in ({}, {}, {"until": None}))
+    assert ready.ok("lockout", "clear", one, "--json").json == {"cleared": [one]}
+    assert "no such lock" in ready.refused("lockout", "clear", one)
+    assert "only a new PIN ends this lock" in ready.refused("lockout", "clear", yearly)
+    cleared = ready.ok("lockout", "clear", "--all")
+    assert cleared.out == "1 unlocked.\n"
+    assert "1 over the limit of a year" in cleared.err
+    assert ready.ok("lockout", "clear", "--all").out == "Nobody was locked.\n"
+    for arguments in ((), (two, "--all")):
+        assert "name the locks" in ready.refused("lockout", "clear", *arguments, code=2)
+
+
+def test_a_new_pin_unlocks(ready: Shell) -> None:
+    from gateway.pin_login.subjects import number_subject
+
+    ready.ok("user", "add", "Anna", "--number", "1042")
+
+    async def subject() -> str:
+        settings = Settings.load(data_dir=ready.data_dir, pin_hash_memory_kib=8, pin_hash_time=1)
+        async with open_administration(settings, prepare=False) as site:
+            company = (await site.companies.list_())[0]
+            return number_subject(site.guard_key, company.id, "phone", "1042").hex()
+
+    asyncio.run(lock(ready, subject=asyncio.run(subject()), tier="phone", until=None))
+    ready.ok("user", "set-pin", "1042")
+    assert ready.ok("lockout", "list").out == "Nobody is locked.\n"

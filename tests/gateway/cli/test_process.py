@@ -1,0 +1,154 @@
+"""The real program in a process of its own: what a shell and a person at a terminal see."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import termios
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.gateway.cli.command_line import Shell
+
+
+class Terminal:
+    """A terminal with a person in front of it, who reads before typing."""
+
+    def __init__(self, shell: Shell, *arguments: str) -> None:
+        self._ours, theirs = pty.openpty()
+        # A session of its own, or a password prompt would talk to the terminal these tests were started from.
+        self.process = shell.spawn(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        os.close(theirs)
+        self.seen = ""
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.seen:
+            data = self._read()
+            assert data, f"ended without {text!r}: {self.seen}"
+
+    def wait_until_hidden(self) -> None:
+        """Wait until what is typed is not shown: whatever is typed earlier is thrown away."""
+        deadline = time.monotonic() + 30
+        while termios.tcgetattr(self._ours)[3] & termios.ECHO:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def type(self, line: str) -> None:
+        os.write(self._ours, f"{line}\n".encode())
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        while self._read():
+            pass
+        return self.process.wait(timeout=30)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._ours)
+
+    def _read(self) -> str:
+        try:
+            text = os.read(self._ours, 4096).decode(errors="replace")
+        except OSError:  # Linux says EIO when the other side is gone
+            return ""
+        self.seen += text
+        return text
+
+
+@pytest.fixture
+def with_anna(ready: Shell) -> Shell:
+    ready.ok("user", "add", "Anna", "--number", "1042")
+    return ready
+
+
+@pytest.fixture
+def at_a_terminal(with_anna: Shell) -> Iterator[Callable[..., Terminal]]:
+    with ExitStack() as opened:
+
+        def start(*arguments: str) -> Terminal:
+            terminal = Terminal(with_anna, *arguments)
+            opened.callback(terminal.close)
+            return terminal
+
+        yield start
+
+
+def run(shell: Shell, *arguments: str) -> subprocess.CompletedProcess[str]:
+    process = shell.spawn(*arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
+
+
+def test_exit_codes_reach_the_shell(with_anna: Shell) -> None:
+    assert run(with_anna, "user", "list").returncode == 0
+    assert run(with_anna, "user", "set-pin", "7").returncode == 1
+    wrong = run(with_anna, "user", "nonsense")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+
+
+def test_colours_are_for_terminals_only(with_anna: Shell, at_a_terminal: Callable[..., Terminal]) -> None:
+    assert "\x1b[" not in run(with_anna, "user", "list").stdout
+    terminal = at_a_terminal("user", "list")
+    assert terminal.end() == 0
+    assert "\x1b[" in terminal.seen
+
+
+def test_a_chosen_pin_is_asked_for_and_not_shown(at_a_terminal: Callable[..., Terminal]) -> None:
+    terminal = at_a_terminal("user", "set-pin", "1042", "--ask")
+    terminal.wait_for("New PIN")
+    terminal.wait_until_hidden()
+    terminal.type("739142")
+    assert terminal.end() == 0
+    assert "739142" not in terminal.seen
+    assert "The PIN of Anna is set." in terminal.seen
+
+
+def test_ctrl_c_at_a_question_ends_at_once(with_anna: Shell, at_a_terminal: Callable[..., Terminal]) -> None:
+    terminal = at_a_terminal("user", "set-pin", "1042", "--ask")
+    terminal.wait_for("New PIN")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert "Traceback" not in terminal.seen
+    assert not with_anna.ok("user", "list", "--json").items[0]["has_pin"]
+
+
+def test_a_revocation_is_asked_for_at_a_terminal_and_no_means_no(
+    with_anna: Shell, at_a_terminal: Callable[..., Terminal]
+) -> None:
+    with_anna.ok("device", "add", "Gate 1")
+    terminal = at_a_terminal("device", "revoke", "Gate 1")
+    terminal.wait_for("for good?")
+    terminal.type("n")
+    assert terminal.end() == 1
+    assert "nothing was done" in terminal.seen
+    assert with_anna.ok("device", "list", "--json").items[0]["state"] == "registered"
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(with_anna: Shell) -> None:
+    reading, writing = os.pipe()
+    process = with_anna.spawn("user", "list", "--json", stdout=writing, stderr=subprocess.PIPE)
+    os.close(reading)
+    os.close(writing)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, b"")
+
+
+def test_a_terminal_that_knows_only_ascii_gets_its_list(with_anna: Shell) -> None:
+    with_anna.ok("user", "add", "Jörg Ünal", "--number", "7")
+    with_anna.environment["PYTHONIOENCODING"] = "ascii"
+    listed = run(with_anna, "user", "list")
+    assert listed.returncode == 0
+    assert "\\xf6rg" in listed.stdout
+    added = run(with_anna, "device", "add", "Gate 1")
+    assert added.returncode == 0
+    assert "\\u2588" not in added.stdout

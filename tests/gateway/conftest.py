@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.gateway.house import House, open_house
+from tests.servers.redis import own_redis_server, redis_cluster, redis_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+__all__ = ["house", "own_redis_server", "redis_cluster", "redis_server"]
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def any_house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """The same over the in-process store and over a real Redis."""
+    url = "memory://" if request.param == "memory" else request.getfixturevalue("redis_server").url
+    async with open_house(tmp_path / "data", redis_url=url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A gateway on SQLite and the in-process store, as one machine runs it."""
+    async with open_house(tmp_path / "data") as opened:
+        yield opened

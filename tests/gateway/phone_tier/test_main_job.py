@@ -1,0 +1,172 @@
+"""The main job on a phone, end to end over HTTP: scan, sign in, stamp, and the ends of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.gateway.house import House
+
+NOT_TOKENS = ["", "x", "A" * 42, "A" * 44, "Bearer"]
+
+
+async def test_an_employee_scans_signs_in_clocks_in_and_out_and_each_row_says_how(house: House) -> None:
+    person, phone = await house.person("0101"), house.phone()
+    assert (await phone.company()).body == {"company": {"name": "Rosenthal", "locale": "de"}}
+    signed_in = await phone.sign_in("0101", person.pin)
+    assert signed_in.status == 200
+    assert signed_in.body["expires_in"] == 120
+    assert signed_in.body["employee"] == {"display_name": "Ada Winter"}
+    assert signed_in.body["status"]["actions"] == ["clock_in"]
+    assert signed_in.headers["Cache-Control"] == "no-store"
+
+    clocked_in = await phone.act("clock_in")
+    assert clocked_in.status == 201
+    assert clocked_in.body["stamp"]["tier"] == "phone"
+    assert "device_id" not in clocked_in.body["stamp"]
+    assert (await phone.status()).body["state"] == "in"
+    assert (await phone.act("clock_out")).status == 201
+    assert [stamp["action"] for stamp in (await phone.days()).body["items"][-1]["stamps"]] == ["clock_in", "clock_out"]
+    assert (await phone.sign_out()).status == 204
+    assert (await phone.status()).problem == "session-expired"
+
+    rows = await house.stamps()
+    assert [(row.action, row.tier, row.device_id, row.link_version) for row in rows] == [
+        ("clock_in", "phone", None, 1),
+        ("clock_out", "phone", None, 1),
+    ]
+    assert "phone.login" in await house.audit_names()
+
+
+async def test_a_stamp_after_a_rotation_names_the_new_poster(house: House) -> None:
+    person = await house.person("0101")
+    link = await house.gateway.administration.companies.rotate_link(house.company_id, actor="cli")
+    await house.told()
+    house.link = link.token
+    phone = house.phone()
+    await phone.sign_in("0101", person.pin)
+    await phone.act("clock_in")
+    assert [row.link_version for row in await house.stamps()] == [2]
+
+
+async def test_a_stamp_id_sent_again_answers_the_first_result(house: House) -> None:
+    person, phone = await house.person("0101"), house.phone()
+    await phone.sign_in("0101", person.pin)
+    stamp_id = str(uuid.uuid4())
+    first, again = await phone.act("clock_in", stamp_id), await phone.act("clock_in", stamp_id)
+    assert (first.status, again.status) == (201, 200)
+    assert first.body["stamp"] == again.body["stamp"]
+    assert (await phone.act("clock_out", stamp_id)).problem == "stamp-id-reused"
+
+
+async def test_a_session_ends_120_seconds_after_sign_in_however_busy_it_is(house: House) -> None:
+    person, phone = await house.person("0101"), house.phone()
+    await phone.sign_in("0101", person.pin)
+    for _ in range(3):
+        house.clock.move(39)
+        assert (await phone.status()).status == 200
+    house.clock.move(4)
+    assert (await phone.status()).problem == "session-expired"
+    assert (await phone.act("clock_in")).problem == "session-expired"
+    assert await house.stamps() == []
+
+
+async def test_rotated_disabled_switched_off_and_invented_links_have_one_answer(house: House) -> None:
+    person, companies = await house.person("0101"), house.gateway.administration.companies
+    old, answers = house.phone(), []
+
+    async def refused(phone: object) -> None:
+        for reply in (await old.company(), await old.sign_in("0101", person.pin)):
+            assert (reply.status, reply.problem) == (404, "link-not-valid")
+            answers.append({name: value for name, value in reply.body.items() if name != "request_id"})
+
+    link = await companies.rotate_link(house.company_id, actor="cli")
+    await house.told()
+    await refused(old)
+    old.link = link.token
+    assert (await old.company()).status == 200
+    await companies.update(house.company_id, {"public_stamp_enabled": False}, actor="cli")
+    await house.told()
+    await refused(old)
+    await companies.update(house.company_id, {"public_stamp_enabled": True}, actor="cli")
+    await companies.disable_link(house.company_id, actor="cli")
+    await house.told()
+    await refused(old)
+    old.link = secrets.token_urlsafe(32)
+    await refused(old)
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("change", ["rotated", "disabled", "switched off", "deactivated", "reset"])
+async def test_open_sessions_end_at_once_when_the_trust_behind_them_ends(house: House, change: str) -> None:
+    person, phone, terminal = await house.person("0101"), house.phone(), await house.terminal()
+    await phone.sign_in("0101", person.pin)
+    await terminal.sign_in("0101", person.pin)
+    companies, people = house.gateway.administration.companies, house.gateway.administration.people
+    match change:
+        case "rotated":
+            await companies.rotate_link(house.company_id, actor="cli")
+        case "disabled":
+            await companies.disable_link(house.company_id, actor="cli")
+        case "switched off":
+            await companies.update(house.company_id, {"public_stamp_enabled": False}, actor="cli")
+        case "deactivated":
+            await people.set_active(person.id, False, actor="cli")
+        case "reset":
+            await people.set_pin(person.id, "730291", actor="cli")
+    await house.told()
+    assert (await phone.status()).problem == "session-expired"
+    assert (await phone.act("clock_in")).problem == "session-expired"
+    at_the_kiosk = (await terminal.act("clock_in")).status
+    assert at_the_kiosk == (401 if change in ("deactivated", "reset") else 201)
+
+
+async def test_a_session_opened_while_the_person_was_being_deactivated_is_over_too(house: House) -> None:
+    """The session begins at the trust change seen before the PIN was checked."""
+    person, phone = await house.person("0101"), house.phone()
+    people = house.gateway.administration.people
+    replies = await asyncio.gather(phone.sign_in("0101", person.pin), people.set_active(person.id, False, actor="cli"))
+    await house.told()
+    assert replies[0].status in (200, 401)
+    phone.token = phone.token or "A" * 43
+    assert (await phone.act("clock_in")).problem == "session-expired"
+
+
+async def test_recording_asks_again_whether_the_person_is_active(house: House) -> None:
+    """Even before this process has read the change: the stamp's own transaction sees it."""
+    person, phone = await house.person("0101"), house.phone()
+    await phone.sign_in("0101", person.pin)
+    await house.gateway.feed.stop()
+    await house.gateway.administration.people.set_active(person.id, False, actor="cli")
+    assert (await phone.act("clock_in")).problem == "session-expired"
+    assert await house.stamps() == []
+
+
+async def test_tokens_travel_in_the_authorization_field_only(house: House) -> None:
+    person, phone = await house.person("0101"), house.phone()
+    await phone.sign_in("0101", person.pin)
+    token, url = phone.token, f"{house.url}/api/time/public/status"
+    for extra in ({"params": {"session_token": token, "t": token}}, {"cookies": {"session_token": token or ""}}):
+        async with house.http.get(url, **extra) as answer:
+            assert answer.status == 401
+            assert answer.headers["WWW-Authenticate"] == 'Bearer realm="stampgate"'
+    fields = [("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]
+    async with house.http.get(url, headers=fields) as answer:
+        assert answer.status in (400, 401)
+    for wrong in NOT_TOKENS:
+        phone.token = wrong
+        assert (await phone.status()).problem == "session-expired"
+
+
+async def test_a_token_of_one_tier_opens_nothing_on_the_other(house: House) -> None:
+    person, phone, terminal = await house.person("0101"), house.phone(), await house.terminal()
+    await phone.sign_in("0101", person.pin)
+    await terminal.sign_in("0101", person.pin)
+    phone.token, terminal.token = terminal.token, phone.token
+    assert (await phone.status()).problem == "session-expired"
+    assert (await terminal.status()).problem == "session-expired"

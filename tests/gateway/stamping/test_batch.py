@@ -1,0 +1,164 @@
+"""Stamps that share a transaction: each has an outcome of its own, and those of one person come in order."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.clock import new_id
+from gateway.http.problems import Problem
+from gateway.stamping.actions import Action, State
+from gateway.stamping.records import Recorded, StampRequest
+from storage import stamps
+from storage.database import StorageUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from storage.stamps import PresenceRow
+    from tests.gateway.house import House, Person
+
+
+def stamp(house: House, person: Person, action: Action, **changes: Any) -> StampRequest:
+    values = {
+        "user_id": person.id,
+        "company_id": house.company_id,
+        "stamp_id": str(uuid.uuid4()),
+        "action": action,
+        "tier": "kiosk",
+        "request_id": new_id(),
+    }
+    return StampRequest(**(values | changes))
+
+
+async def together(house: House, *requests: StampRequest) -> list[Recorded | BaseException]:
+    """Record all in one transaction: what is asked for in one turn of the loop is flushed together."""
+    stamping = house.gateway.stamping
+    return await asyncio.gather(*(stamping.record(request) for request in requests), return_exceptions=True)
+
+
+def names(outcomes: list[Recorded | BaseException]) -> list[str]:
+    return [outcome.name if isinstance(outcome, Problem) else type(outcome).__name__ for outcome in outcomes]
+
+
+async def test_one_that_is_not_valid_fails_alone(house: House) -> None:
+    people = [await house.person(f"{at:04}") for at in range(3)]
+    await house.gateway.administration.people.set_active(people[1].id, False, actor="cli")
+    commits = house.gateway.administration.database.commits
+    outcomes = await together(
+        house,
+        stamp(house, people[0], Action.CLOCK_IN),
+        stamp(house, people[1], Action.CLOCK_IN),
+        stamp(house, people[2], Action.BREAK_END),
+        stamp(house, people[2], Action.CLOCK_IN),
+        stamp(house, people[2], Action.CLOCK_OUT, user_id=new_id()),
+        stamp(house, people[0], Action.CLOCK_OUT, company_id=house.company_id[:-1] + "0"),
+    )
+    assert house.gateway.administration.database.commits - commits == 1
+    assert names(outcomes) == [
+        "Recorded",
+        "session-expired",
+        "action-not-valid",
+        "Recorded",
+        "session-expired",
+        "session-expired",
+    ]
+    assert len(await house.stamps()) == 2
+
+
+async def test_several_of_one_person_in_one_transaction_are_applied_in_their_order(house: House) -> None:
+    person = await house.person("0101")
+    actions = [Action.CLOCK_IN, Action.BREAK_START, Action.BREAK_END, Action.CLOCK_IN, Action.CLOCK_OUT]
+    outcomes = await together(house, *(stamp(house, person, action) for action in actions))
+    assert names(outcomes) == ["Recorded", "Recorded", "Recorded", "action-not-valid", "Recorded"]
+    own = [row for row in await house.stamps() if row.user_id == person.id]
+    assert sorted((row.sequence, row.action) for row in own) == list(
+        enumerate(["clock_in", "break_start", "break_end", "clock_out"], 1)
+    )
+    status = await house.gateway.stamping.status(person.id, house.company_id)
+    assert status.state is State.OUT
+
+
+async def test_a_repeat_in_the_same_transaction_answers_the_first_result(house: House) -> None:
+    person = await house.person("0101")
+    request = stamp(house, person, Action.CLOCK_IN)
+    reused = stamp(house, person, Action.CLOCK_OUT, stamp_id=request.stamp_id)
+    first, again, other = await together(house, request, request, reused)
+    assert isinstance(first, Recorded)
+    assert isinstance(again, Recorded)
+    assert (first.repeated, again.repeated, first.stamp) == (False, True, again.stamp)
+    assert names([other]) == ["stamp-id-reused"]
+
+
+async def test_the_same_stamp_id_of_two_people_is_two_stamps(house: House) -> None:
+    one, two = await house.person("0101"), await house.person("0102")
+    first = stamp(house, one, Action.CLOCK_IN)
+    assert names(await together(house, first, stamp(house, two, Action.CLOCK_IN, stamp_id=first.stamp_id))) == [
+        "Recorded",
+        "Recorded",
+    ]
+
+
+async def test_stamps_that_met_another_gateways_are_judged_again_each_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated by a first look at presence that is one stamp old, as without row locks."""
+    person, other = await house.person("0101"), await house.person("0102")
+    record, lock = house.gateway.stamping.record, stamps.lock_presence
+    async with house.gateway.administration.database.read() as connection:
+        old = await stamps.read_presence(connection, person.id)
+    assert old is not None
+    await record(stamp(house, person, Action.CLOCK_IN))
+    looks = 0
+
+    async def stale_at_first(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, PresenceRow]:
+        nonlocal looks
+        looks += 1
+        rows = await lock(connection, user_ids)
+        return rows | {person.id: old} if looks == 1 else rows
+
+    monkeypatch.setattr(stamps, "lock_presence", stale_at_first)
+    outcomes = await together(house, stamp(house, person, Action.CLOCK_IN), stamp(house, other, Action.CLOCK_IN))
+    assert names(outcomes) == ["action-not-valid", "Recorded"]
+    assert looks == 3
+    assert [row.sequence for row in await house.stamps() if row.user_id == person.id] == [1]
+
+
+async def test_a_conflict_that_never_ends_is_answered_busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await house.person("0101")
+    async with house.gateway.administration.database.read() as connection:
+        old = await stamps.read_presence(connection, person.id)
+    assert old is not None
+    await house.gateway.stamping.record(stamp(house, person, Action.CLOCK_IN))
+
+    async def always_stale(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, PresenceRow]:
+        return {person.id: old}
+
+    monkeypatch.setattr(stamps, "lock_presence", always_stale)
+    with pytest.raises(Problem) as refused:
+        await house.gateway.stamping.record(stamp(house, person, Action.CLOCK_IN))
+    assert refused.value.name == "busy"
+    assert len(await house.stamps()) == 1
+
+
+async def test_a_database_that_is_away_fails_its_transaction_and_not_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await house.person("0101")
+    request = stamp(house, person, Action.CLOCK_IN)
+
+    async def away(connection: AsyncConnection, rows: object) -> None:
+        raise StorageUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stamps, "save_presence", away)
+        with pytest.raises(StorageUnavailable):
+            await house.gateway.stamping.record(request)
+    assert await house.stamps() == []
+    recorded = await house.gateway.stamping.record(request)
+    assert not recorded.repeated

@@ -1,0 +1,1 @@
+"""Tests of the reference client against a complete fake gateway."""

@@ -1,0 +1,99 @@
+"""The schema goes up and down on both databases and is what the tables in the code say."""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+import storage
+from storage.database import Database, StorageError, metadata
+from storage.trust_changes import latest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+for module in pkgutil.iter_modules(storage.__path__, "storage."):
+    import_module(module.name)
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, metadata))
+
+
+def _constraints(connection: Connection) -> dict[str, set[str | None]]:
+    seen = inspect(connection)
+    return {
+        table: {key["name"] for key in (*seen.get_foreign_keys(table), *seen.get_unique_constraints(table))}
+        for table in metadata.tables
+    }
+
+
+async def test_the_migrated_schema_is_what_the_code_says(database: Database) -> None:
+    async with database.read() as connection:
+        assert await connection.run_sync(_differences) == []
+        assert await connection.run_sync(_tables) == {*metadata.tables, "alembic_version"}
+        found = await connection.run_sync(_constraints)
+    for name, table in metadata.tables.items():
+        wanted = {str(one.name) for one in table.constraints if one.name and str(one.name).startswith(("fk_", "uq_"))}
+        assert found[name] == wanted
+
+
+async def test_down_and_up_again_leaves_nothing_and_everything(empty_url: str) -> None:
+    database = Database(empty_url)
+    await database.upgrade()
+    assert await database.revision() == await database.head()
+    await database.downgrade("base")
+    assert await database.revision() is None
+    async with database.read() as connection:
+        assert await connection.run_sync(_tables) == {"alembic_version"}
+    await database.upgrade()
+    assert await database.revision() == await database.head()
+    async with database.read() as connection:
+        assert await latest(connection) == 0
+    await database.close()
+
+
+async def test_many_processes_may_start_at_once(empty_url: str) -> None:
+    databases = [Database(empty_url) for _ in range(6)]
+    await asyncio.gather(*(database.upgrade() for database in databases))
+    assert await databases[0].revision() == await databases[0].head()
+    for database in databases:
+        await database.close()
+
+
+async def test_an_empty_database_has_no_revision(empty_url: str) -> None:
+    database = Database(empty_url)
+    assert await database.revision() is None
+    await database.close()
+
+
+async def test_a_migration_that_breaks_references_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+    await database.upgrade()
+
+    def orphaning(config: object, revision: str) -> None:
+        connection = config.attributes["connection"]  # type: ignore[attr-defined]
+        connection.exec_driver_sql("INSERT INTO accounts VALUES ('nobody', 'hash', 0)")
+
+    monkeypatch.setattr("storage.migrating.command.upgrade", orphaning)
+    with pytest.raises(StorageError, match="broken reference"):
+        await database.upgrade()
+    async with database.read() as connection:
+        assert (await connection.exec_driver_sql("SELECT count(*) FROM accounts")).scalar_one() == 0
+    await database.close()
