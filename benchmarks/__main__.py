@@ -28,7 +28,10 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
     options = parser.parse_args()
     began = time.monotonic()
-    setup = {**machine.describe(), "options": {key: str(value) for key, value in vars(options).items()}}
+    setup = {
+        **machine.describe(),
+        "options": {"rounds": options.rounds, "stamps": options.stamps, "pairs": options.pairs},
+    }
     _introduce(setup)
     groups: dict[str, list[Figure]] = {}
 

@@ -76,7 +76,10 @@ def translate(error: BaseException) -> StorageError:
     if isinstance(error, exc.IntegrityError):
         return Conflict(_constraint(error.orig))
     if isinstance(error, exc.DBAPIError):
-        return _from_driver(error)
+        orig = error.orig
+        at_client = isinstance(error, exc.InterfaceError) and not isinstance(orig, sqlite3.Error)
+        lost = error.connection_invalidated or at_client
+        return _from_driver(getattr(orig, "orig", None) or orig, str(error.statement), lost=lost)
     if isinstance(error, exc.TimeoutError):
         return StorageUnavailable("no free database connection")
     if isinstance(error, OSError):  # TimeoutError is one
@@ -86,22 +89,28 @@ def translate(error: BaseException) -> StorageError:
     return StatementRefused(type(error).__name__)
 
 
-def _from_driver(error: exc.DBAPIError) -> StorageError:
-    orig = error.orig
-    if isinstance(orig, sqlite3.Error):
-        code = getattr(orig, "sqlite_errorcode", None)
-        name = getattr(orig, "sqlite_errorname", type(orig).__name__)
-        if error.connection_invalidated or (code is not None and code & 0xFF in _SQLITE_OUTAGES):
-            return StorageUnavailable(f"{name}: {orig}")
-        return StatementRefused(f"{name} in: {error.statement}")
-    driver = getattr(orig, "orig", None) or orig
+def translate_driver(error: Exception, statement: str) -> StorageError:
+    """Return what an error of sqlite3 or asyncpg itself means; `statement` names what was being done."""
+    if isinstance(error, sqlite3.IntegrityError) or str(getattr(error, "sqlstate", None) or "").startswith("23"):
+        return Conflict(_constraint(error))
+    # asyncpg's errors of the client's side have no SQLSTATE: the connection is closed, busy or broken
+    lost = not isinstance(error, sqlite3.Error) and not getattr(error, "sqlstate", None)
+    return _from_driver(error, statement, lost=lost)
+
+
+def _from_driver(driver: BaseException | None, statement: str, *, lost: bool) -> StorageError:
+    if isinstance(driver, sqlite3.Error):
+        code = getattr(driver, "sqlite_errorcode", None)
+        name = getattr(driver, "sqlite_errorname", type(driver).__name__)
+        if lost or (code is not None and code & 0xFF in _SQLITE_OUTAGES):
+            return StorageUnavailable(f"{name}: {driver}")
+        return StatementRefused(f"{name} in: {statement}")
     state = getattr(driver, "sqlstate", None) or ""
     name = f"{type(driver).__name__} {state}".strip()
     # asyncpg's DataError (a value of the wrong type) is an InterfaceError as well as a ValueError
-    lost = isinstance(error, exc.InterfaceError) and not isinstance(driver, ValueError)
-    if error.connection_invalidated or lost or state.startswith(_POSTGRES_OUTAGES):
+    if (lost and not isinstance(driver, ValueError)) or state.startswith(_POSTGRES_OUTAGES):
         return StorageUnavailable(name)
-    return StatementRefused(f"{name} in: {error.statement}")
+    return StatementRefused(f"{name} in: {statement}")
 
 
 def _constraint(orig: BaseException | None) -> str:

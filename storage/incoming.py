@@ -13,13 +13,11 @@ package, all values are parameters.
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sqlalchemy import CursorResult
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 ROWS_AT_MOST: Final = 256
 """Rows in one statement: each number of rows is a prepared statement of its own on SQLite."""
@@ -55,13 +53,20 @@ class RowsStatement:
 
         self._sqlite: Final = sqlite
 
-    async def execute(self, connection: AsyncConnection, rows: Sequence[Sequence[Any]]) -> CursorResult[Any]:
-        """Execute over `rows`: 1 to 256 tuples in the order of the columns, with the driver's values."""
-        if not 1 <= len(rows) <= ROWS_AT_MOST:
-            raise ValueError(f"1 to {ROWS_AT_MOST} rows, not {len(rows)}")
-        if connection.dialect.name == "postgresql":
-            return await connection.exec_driver_sql(self._postgres, tuple(map(_joined, zip(*rows, strict=True))))
-        return await connection.exec_driver_sql(self._sqlite(len(rows)), tuple(value for row in rows for value in row))
+    def for_sqlite(self, rows: Sequence[Sequence[Any]]) -> tuple[str, tuple[Any, ...]]:
+        """Return statement and parameters over `rows`: 1 to 256 tuples in the order of the columns."""
+        _require_size(rows)
+        return self._sqlite(len(rows)), tuple(chain.from_iterable(rows))
+
+    def for_postgres(self, rows: Sequence[Sequence[Any]]) -> tuple[str, tuple[str, ...]]:
+        """Return the same for PostgreSQL."""
+        _require_size(rows)
+        return self._postgres, tuple(map(_joined, zip(*rows, strict=True)))
+
+
+def _require_size(rows: Sequence[Sequence[Any]]) -> None:
+    if not 1 <= len(rows) <= ROWS_AT_MOST:
+        raise ValueError(f"1 to {ROWS_AT_MOST} rows, not {len(rows)}")
 
 
 def _joined(column: Sequence[Any]) -> str:

@@ -1,14 +1,12 @@
 """Stamps, which are never changed, and the presence row of each person that follows from them.
 
-The functions for batches are the hot path: one statement each for all stamps of one moment, built once in this module.
-A transaction that records stamps calls `lock_presence`, `find_repeats`, `insert_stamps` and `save_presence`, in this
-order, with nobody twice in `save_presence`.
+`read_batch` and `commit_batch` are the hot path: four statements for all stamps of one moment, built once in this
+module, in two trips to the driver.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -34,9 +32,11 @@ from storage.incoming import RowsStatement
 from storage.schema import Duration, Id, Instant, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from storage.direct import DirectTransaction
 
 stamps = Table(
     "stamps",
@@ -56,7 +56,6 @@ stamps = Table(
     Column("request_id", Id, nullable=False),
     UniqueConstraint("user_id", "sequence"),
     UniqueConstraint("stamp_id", "user_id"),
-    Index(None, "user_id", "at"),
     Index(None, "company_id", "at"),
 )
 
@@ -110,6 +109,35 @@ class PresenceRow(NamedTuple):
     active: bool
 
 
+class NewStamp(NamedTuple):
+    """A stamp to insert, in the order of `_INSERT_STAMPS`; `at` is Unix seconds."""
+
+    id: str
+    company_id: str
+    user_id: str
+    sequence: int
+    stamp_id: str
+    action: str
+    tier: str
+    device_id: str | None
+    link_version: int | None
+    request_id: str
+    at: float
+
+
+class NewPresence(NamedTuple):
+    """What is true of a person from now on, in the order of `_SAVE_PRESENCE`; times are Unix seconds."""
+
+    user_id: str
+    state: str
+    sequence: int
+    worked_day: str
+    clock_out_missing: bool
+    since: float
+    worked_seconds: float
+    open_since: float | None
+
+
 _NO_DAY: Final = "0001-01-01"
 """`worked_day` of somebody who never stamped."""
 
@@ -125,6 +153,9 @@ _NEW_PRESENCE: Final[Mapping[str, Any]] = {
     "open_since": None,
     "clock_out_missing": False,
 }
+
+_PAGE: Final = 64
+"""Stamps read at a time when walking back: a person's week and more."""
 
 _STAMPS: Final = select(*stamps.c)
 
@@ -199,9 +230,6 @@ _SAVE_PRESENCE: Final = RowsStatement(
     """,
 )
 
-_plain_stamp_values = itemgetter(*_INSERT_STAMPS.columns[:-1])
-_plain_presence_values = itemgetter(*_SAVE_PRESENCE.columns[:-3])
-
 
 def _presence_row(row: Sequence[Any]) -> PresenceRow:
     user_id, company_id, state, since, sequence, day, worked, opened, missing, active = row
@@ -249,67 +277,65 @@ async def read_presence(connection: AsyncConnection, user_id: str) -> PresenceRo
     return None if row is None else _presence_row(row)
 
 
-async def lock_presence(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, PresenceRow]:
-    """Lock and return the presence of several people, in the order of their ids; unknown ids are left out.
+async def read_batch(
+    transaction: DirectTransaction, pairs: Sequence[tuple[str, str]]
+) -> tuple[dict[str, PresenceRow], dict[tuple[str, str], Stamp]]:
+    """Begin and read what a batch of stamps depends on: `(user_id, stamp_id)` of each, 1 to 256 of them.
 
-    `user_ids` may repeat. SQLite needs no row lock: a write transaction holds the whole file.
+    Returns the presence of these people, locked in the order of their ids (unknown ids are left out), and the stamps
+    that exist already, keyed by the pair. SQLite needs no row lock: a write transaction holds the whole file.
     """
-    found = await _LOCK_PRESENCE.execute(connection, [(user_id,) for user_id in dict.fromkeys(user_ids)])
-    return {row[0]: _presence_row(row) for row in found.all()}
+    presence_rows, repeats = await transaction.fetch(
+        (_LOCK_PRESENCE, [(user_id,) for user_id in dict.fromkeys(user_id for user_id, _ in pairs)]),
+        (_FIND_REPEATS, list(dict.fromkeys(pairs))),
+    )
+    known = {(stamp.user_id, stamp.stamp_id): stamp for stamp in map(_raw_stamp, repeats)}
+    return {row[0]: _presence_row(row) for row in presence_rows}, known
 
 
-async def find_repeats(connection: AsyncConnection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Stamp]:
-    """Return the stamps that exist already among `(user_id, stamp_id)`, keyed by that pair.
-
-    After `lock_presence` of these people, so that nobody inserts one meanwhile.
-    """
-    found = await _FIND_REPEATS.execute(connection, list(dict.fromkeys(pairs)))
-    return {(stamp.user_id, stamp.stamp_id): stamp for stamp in map(_raw_stamp, found.all())}
-
-
-async def insert_stamps(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert stamps: all columns of `Stamp` by name, `at` in Unix seconds.
+async def commit_batch(
+    transaction: DirectTransaction, inserts: Sequence[NewStamp], changed: Sequence[NewPresence]
+) -> None:
+    """Insert the stamps, update the presence of the people they change (nobody twice) and commit.
 
     Raises (at the end of the transaction's block) `Conflict` on `stamps.user_id,stamps.sequence` when somebody stamped
     without the lock, and on `stamps.stamp_id,stamps.user_id`.
     """
-    values = [(*_plain_stamp_values(row), round(row["at"] * 1000)) for row in rows]
-    await _INSERT_STAMPS.execute(connection, values)
-
-
-async def save_presence(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Update presence rows: the columns of `PresenceRow` by name (`active` and `company_id` are not written).
-
-    At most one row for each person. Times in Unix seconds, `worked_seconds` in seconds.
-    """
-    values = [
+    await transaction.commit(
+        (_INSERT_STAMPS, [(*row[:-1], round(row.at * 1000)) for row in inserts]),
         (
-            *_plain_presence_values(row),
-            round(row["since"] * 1000),
-            round(row["worked_seconds"] * 1000),
-            None if (opened := row["open_since"]) is None else round(opened * 1000),
-        )
-        for row in rows
-    ]
-    await _SAVE_PRESENCE.execute(connection, values)
+            _SAVE_PRESENCE,
+            [
+                (
+                    *row[:-3],
+                    round(row.since * 1000),
+                    round(row.worked_seconds * 1000),
+                    None if row.open_since is None else round(row.open_since * 1000),
+                )
+                for row in changed
+            ],
+        ),
+    )
 
 
-async def stamps_between(connection: AsyncConnection, user_id: str, start: float, end: float) -> list[Stamp]:
-    """Return a person's stamps with `start <= at < end`, oldest first."""
-    statement = _STAMPS.where(stamps.c.user_id == user_id, stamps.c.at >= start, stamps.c.at < end)
-    return [_stamp(row) for row in await connection.execute(statement.order_by(stamps.c.at, stamps.c.sequence))]
+async def stamps_since(connection: AsyncConnection, user_id: str, start: float, first: str) -> list[Stamp]:
+    """Return a person's stamps from the latest one with action `first` before `start` on, oldest first.
 
-
-async def last_before(
-    connection: AsyncConnection, user_id: str, before: float, action: str | None = None
-) -> Stamp | None:
-    """Return a person's latest stamp earlier than `before`, or the latest with `action`."""
-    statement = _STAMPS.where(stamps.c.user_id == user_id, stamps.c.at < before)
-    if action is not None:
-        statement = statement.where(stamps.c.action == action)
-    newest = statement.order_by(stamps.c.at.desc(), stamps.c.sequence.desc()).limit(1)
-    row = (await connection.execute(newest)).one_or_none()
-    return None if row is None else _stamp(row)
+    Walks back over (user_id, sequence), which every stamp keeps up anyway: an index by time would cost each stamp more
+    than these seldom reads are worth.
+    """
+    found: list[Stamp] = []
+    newest = _STAMPS.where(stamps.c.user_id == user_id).order_by(stamps.c.sequence.desc()).limit(_PAGE)
+    page = newest
+    while True:
+        rows = [_stamp(row) for row in await connection.execute(page)]
+        for stamp in rows:
+            found.append(stamp)
+            if stamp.at < start and stamp.action == first:
+                return found[::-1]
+        if len(rows) < _PAGE:
+            return found[::-1]
+        page = newest.where(stamps.c.sequence < rows[-1].sequence)
 
 
 async def list_(

@@ -43,7 +43,7 @@ class HashPool:
         waiting_per_thread: int = WAITING_PER_THREAD,
         observe: Callable[[int], None] | None = None,
     ) -> None:
-        count = threads or os.cpu_count() or 1
+        count = threads or _usable_cores()
         self._capacity = count * (waiting_per_thread + 1)
         self._observe = observe
         self._unfinished = 0
@@ -73,6 +73,11 @@ class HashPool:
         self._unfinished += change
         if self._observe is not None:
             self._observe(self._unfinished)
+
+
+def _usable_cores() -> int:
+    """Return the cores this process may use: a service is often bound to fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _lower_priority() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.http.problems import Problem
 from gateway.stamping.actions import Action, ActionNotValid, Presence, State, apply
 from gateway.stamping.models import status_answer
 from gateway.stamping.records import Recorded, Stamp, status_of
+from storage.stamps import NewPresence, NewStamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +37,7 @@ class StampBatch:
         self._now = round(now, 3)
         self._zone = zone
         self._new_id = new_id
-        self.inserts: list[dict[str, Any]] = []
+        self.inserts: list[NewStamp] = []
 
     def judge(self, request: StampRequest) -> Recorded | Exception:
         """Return the outcome of one stamp and note what to write for it."""
@@ -60,35 +61,35 @@ class StampBatch:
         self._known[user_id, request.stamp_id] = stamp
         self._presence[user_id] = after
         self.inserts.append(
-            {
-                "id": stamp.id,
-                "company_id": request.company_id,
-                "user_id": user_id,
-                "sequence": after.sequence,
-                "stamp_id": request.stamp_id,
-                "action": request.action.value,
-                "at": now,
-                "tier": request.tier,
-                "device_id": request.device_id,
-                "link_version": request.link_version,
-                "request_id": request.request_id,
-            }
+            NewStamp(
+                stamp.id,
+                request.company_id,
+                user_id,
+                after.sequence,
+                request.stamp_id,
+                request.action.value,
+                request.tier,
+                request.device_id,
+                request.link_version,
+                request.request_id,
+                now,
+            )
         )
         return Recorded(stamp, status_of(after, now, zone), repeated=False)
 
-    def presence_rows(self) -> list[dict[str, Any]]:
+    def changed(self) -> list[NewPresence]:
         """Return the presence to write, one row per person, in the order in which they were locked."""
         return [
-            {
-                "user_id": user_id,
-                "state": presence.state.value,
-                "since": presence.since,
-                "sequence": presence.sequence,
-                "worked_day": presence.worked_day,
-                "worked_seconds": presence.worked_seconds,
-                "open_since": presence.open_since,
-                "clock_out_missing": presence.clock_out_missing,
-            }
+            NewPresence(
+                user_id,
+                presence.state.value,
+                presence.sequence,
+                presence.worked_day,
+                presence.clock_out_missing,
+                presence.since,
+                presence.worked_seconds,
+                presence.open_since,
+            )
             for user_id, presence in sorted(self._presence.items())
         ]
 

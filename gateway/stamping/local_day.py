@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,7 +30,8 @@ def midnight(day: date, zone: ZoneInfo) -> float:
 
 def date_of(now: float, zone: ZoneInfo) -> date:
     """Return the local date at `now`."""
-    return datetime.fromtimestamp(now, zone).date()
+    # Whole seconds: a fraction just below midnight must not be rounded into the next day.
+    return datetime.fromtimestamp(math.floor(now), zone).date()
 
 
 def local_day(now: float, zone: ZoneInfo) -> tuple[str, float]:

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 MAX_BATCH: Final = 128
 """Stamps that share one transaction at most."""
 
-AHEAD_SECONDS: Final = 60.0
-"""Stamps of a gateway whose clock is a little ahead of ours are shown too."""
-
 CONFLICT_RETRIES: Final = 5
 """Tries of a stamp that met another gateway's; each loses only to one that was recorded."""
 
@@ -79,8 +76,7 @@ class Stamping:
         start = window(now, zone)
         async with self._database.read() as connection:
             # The stretch that was open when the first day began started with an earlier clock-in.
-            opened = await stamps.last_before(connection, user_id, start, Action.CLOCK_IN)
-            rows = await stamps.stamps_between(connection, user_id, opened.at if opened else start, now + AHEAD_SECONDS)
+            rows = await stamps.stamps_since(connection, user_id, start, Action.CLOCK_IN)
         return summarise([StampedAction(Action(row.action), row.at, row.tier) for row in rows], now, zone)
 
     async def drain(self) -> None:
@@ -113,12 +109,10 @@ class Stamping:
         return Problem("busy", retry_after=1, cause=str(conflict))
 
     async def _record(self, requests: Sequence[StampRequest]) -> list[Recorded | Exception]:
-        async with self._database.write() as connection:
-            rows = await stamps.lock_presence(connection, [request.user_id for request in requests])
-            repeats = await stamps.find_repeats(connection, [(item.user_id, item.stamp_id) for item in requests])
+        async with self._database.write_rows() as transaction:
+            rows, repeats = await stamps.read_batch(transaction, [(item.user_id, item.stamp_id) for item in requests])
             batch = StampBatch(rows, repeats, self._clock(), self._zone, self._new_id)
             outcomes: list[Recorded | Exception] = [batch.judge(request) for request in requests]
             if batch.inserts:
-                await stamps.insert_stamps(connection, batch.inserts)
-                await stamps.save_presence(connection, batch.presence_rows())
+                await stamps.commit_batch(transaction, batch.inserts, batch.changed())
         return outcomes

@@ -7,9 +7,11 @@ import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 
-from tests.faults.site import Site, Worker, acknowledged, assert_each_once, open_site, workers
+from tests.faults.site import PIN, Site, Worker, acknowledged, assert_each_once, open_site, workers
+from tests.gateway.waiting import until
 from tests.servers.databases import fresh_url
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from tests.servers.redis import RedisServer
 
 TERMINALS = 5
+HASHING = 19
+"""The priority of a thread that computes a hash; there is none before the first sign-in."""
+
 BEFORE_THE_END = 60
 """Stamps acknowledged before something happens."""
 
@@ -78,3 +83,16 @@ async def test_a_gateway_that_is_stopped_finishes_what_it_accepted(tmp_path: Pat
             assert [row.stamp_id for row in await site.stamps_of(worker.user_id)] == worker.acknowledged
         assert [line["event"] for line in site.process.logged()][-1] == "stopping"
         assert "Traceback" not in site.process.log()
+
+
+async def test_a_request_under_way_when_the_signal_comes_is_answered(tmp_path: Path) -> None:
+    async with open_site(tmp_path / "data", pin_hash_memory_kib="65536", pin_hash_time="6") as site:
+        await site.person("0101")
+        terminal = await site.terminal()
+        signing_in = asyncio.create_task(terminal.sign_in("0101", PIN))
+        await until(lambda: HASHING in site.process.priorities())
+        site.process.signal(signal.SIGTERM)
+        assert (await signing_in).status == 200
+        assert await site.process.ended() == 0
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await terminal.device()

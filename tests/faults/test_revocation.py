@@ -61,15 +61,18 @@ async def test_a_terminal_revoked_on_the_command_line_is_refused_within_a_second
 async def test_the_installed_program_does_the_same_from_a_process_of_its_own(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with open_site(data) as site:
-        for at, terminal in enumerate(await _terminals(site, 3)):
+
+        async def revoke(at: int, terminal: Terminal) -> float:
             revoked = asyncio.Event()
             waiting = asyncio.create_task(refused_after(terminal, revoked))
-            done = await asyncio.to_thread(
-                stampgate, "device", "revoke", f"Door {at}", "--yes", "--data-dir", str(data)
-            )
+            command = ["device", "revoke", f"Door {at}", "--yes", "--data-dir", str(data)]
+            done = await asyncio.to_thread(stampgate, *command)
             revoked.set()
             assert (done.returncode, done.stderr) == (0, "")
-            assert await waiting < PROMISED_SECONDS
+            return await waiting
+
+        seconds = await asyncio.gather(*(revoke(*each) for each in enumerate(await _terminals(site, 3))))
+        assert max(seconds) < PROMISED_SECONDS
 
 
 async def test_two_gateways_on_one_database_both_refuse_what_either_learns(
@@ -150,6 +153,7 @@ async def test_an_enrolment_nobody_approves_ends_after_half_an_hour(house: House
 
 
 async def _terminals(site: Site, count: int) -> list[Terminal]:
+    # One after the other: of one address no more than five enrolments may be under way.
     pending = [await site.pending_terminal(f"Door {at}") for at in range(count)]
     for terminal in pending:
         await site.administration.devices.approve(terminal.device_id, thumbprint=terminal.key.keyid, actor="cli")

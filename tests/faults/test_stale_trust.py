@@ -63,6 +63,8 @@ async def test_kiosks_and_phones_are_refused_while_the_feed_cannot_be_read_and_l
     await phone.sign_in("0101", person.pin)
     with monkeypatch.context() as patched:
         patched.setattr(Database, "read", _away)
+        monotonic = house.gateway.feed._monotonic
+        patched.setattr(house.gateway.feed, "_monotonic", lambda: monotonic() + STALE_AFTER_SECONDS)
         await until(lambda: not house.gateway.feed.is_fresh)
         for reply in (
             await terminal.device(),

@@ -52,7 +52,8 @@ class ServingProcess:
         self._data_dir = data_dir
         self._options = options
         self._settings = settings
-        self._log = Path(tempfile.mkdtemp(prefix="stampgate-serve-")) / "log"
+        self._directory = tempfile.TemporaryDirectory(prefix="stampgate-serve-", ignore_cleanup_errors=True)
+        self._log = Path(self._directory.name) / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -86,6 +87,11 @@ class ServingProcess:
         await self.until(lambda: len(self.served()) >= ready)
         self.port = self.served()[0]
 
+    def priorities(self) -> set[int]:
+        """The nice values of its threads (Linux)."""
+        threads = [int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir()]
+        return {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
@@ -114,6 +120,7 @@ class ServingProcess:
             self._process.send_signal(signal.SIGCONT)
             self._process.kill()
             self._process.wait()
+        self._directory.cleanup()
 
     def served(self) -> list[int]:
         """The port of each process that has said that it serves."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid_utils import uuid7
 
 from storage import companies, devices, users
+from storage.stamps import NewStamp
 
 if TYPE_CHECKING:
     from storage.database import Database
@@ -67,18 +68,17 @@ async def add_device(database: Database, company_id: str, **fields: Any) -> devi
     return device
 
 
-def stamp_row(user: users.User, sequence: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "company_id": user.company_id,
-        "user_id": user.id,
-        "sequence": sequence,
-        "stamp_id": new_id(),
-        "action": "clock_in",
-        "at": NOW,
-        "tier": "kiosk",
-        "device_id": None,
-        "link_version": None,
-        "request_id": new_id(),
-        **fields,
-    }
+def stamp_row(user: users.User, sequence: int, **fields: Any) -> NewStamp:
+    return NewStamp(
+        id=new_id(),
+        company_id=user.company_id,
+        user_id=user.id,
+        sequence=sequence,
+        stamp_id=new_id(),
+        action="clock_in",
+        tier="kiosk",
+        device_id=None,
+        link_version=None,
+        request_id=new_id(),
+        at=NOW,
+    )._replace(**fields)

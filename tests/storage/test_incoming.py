@@ -16,17 +16,18 @@ ROWS = RowsStatement({"word": "text", "number": "bigint", "flag": "boolean"}, "S
 
 async def test_values_arrive_as_they_were_sent(database: Database) -> None:
     rows = [("Čapek, {\"'\\", 1 << 40, True), ("", None, False), ("NULL", -1, None), (None, 0, True)]
-    async with database.write() as connection:
-        found = await ROWS.execute(connection, rows)
-        assert [tuple(row) for row in found.all()] == rows
+    async with database.write_rows() as transaction:
+        (found,) = await transaction.fetch((ROWS, rows))
+    assert [tuple(row) for row in found] == rows
 
 
 @pytest.mark.parametrize("value", ["a\x1fb", "\x1e", "a\x1eb"])
 async def test_what_parts_the_values_is_refused_or_kept(database: Database, value: str) -> None:
-    async with database.write() as connection:
+    rows = [(value, 1, True), (None, 2, False)]
+    async with database.write_rows() as transaction:
         if database.is_sqlite:
-            found = await ROWS.execute(connection, [(value, 1, True), (None, 2, False)])
-            assert [row[0] for row in found.all()] == [value, None]
+            (found,) = await transaction.fetch((ROWS, rows))
+            assert [row[0] for row in found] == [value, None]
         else:
             with pytest.raises(ValueError, match="control character"):
-                await ROWS.execute(connection, [(value, 1, True), (None, 2, False)])
+                await transaction.fetch((ROWS, rows))

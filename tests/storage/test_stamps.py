@@ -7,16 +7,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
 
 from storage import stamps, users
-from storage.database import Conflict
+from storage.database import Conflict, Database, StorageUnavailable
 from storage.incoming import ROWS_AT_MOST
-from storage.stamps import PresenceRow
+from storage.stamps import NewPresence, PresenceRow
 from tests.storage.rows import NOW, add_company, add_user, new_id, stamp_row
 
 if TYPE_CHECKING:
-    from storage.database import Database
+    from collections.abc import Sequence
+
+    from storage.stamps import NewStamp
     from storage.users import User
 
 
@@ -27,19 +28,21 @@ class Word(StrEnum):
     IN = "in"
 
 
-def presence_row(user: User, sequence: int, **fields: Any) -> dict[str, Any]:
-    return {
-        "user_id": user.id,
-        "company_id": user.company_id,
-        "state": Word.IN,
-        "since": NOW,
-        "sequence": sequence,
-        "worked_day": "2025-10-09",
-        "worked_seconds": 1.5,
-        "open_since": NOW - 0.001,
-        "clock_out_missing": True,
-        **fields,
-    }
+def presence_row(user: User, sequence: int, **fields: Any) -> NewPresence:
+    row = NewPresence(user.id, Word.IN, sequence, "2025-10-09", True, NOW, 1.5, NOW - 0.001)
+    return row._replace(**fields)
+
+
+async def record(database: Database, *rows: NewStamp, presence: Sequence[NewPresence] = ()) -> None:
+    """Write stamps in a transaction of their own."""
+    async with database.write_rows() as transaction:
+        await stamps.read_batch(transaction, [(row.user_id, row.stamp_id) for row in rows])
+        await stamps.commit_batch(transaction, rows, presence or [unknown_presence()])
+
+
+def unknown_presence() -> NewPresence:
+    """A row that changes nobody's presence."""
+    return NewPresence(new_id(), Word.IN, 1, "2025-10-09", False, NOW, 0.0, None)
 
 
 async def test_a_new_person_is_out(database: Database) -> None:
@@ -51,16 +54,21 @@ async def test_a_new_person_is_out(database: Database) -> None:
     assert row == PresenceRow(user.id, company.id, "out", NOW, 0, "0001-01-01", 0.0, None, False, True)
 
 
-async def test_what_is_saved_is_what_is_locked_next(database: Database) -> None:
+async def test_what_is_saved_is_what_is_read_next(database: Database) -> None:
     company = await add_company(database)
     people = [await add_user(database, company.id) for _ in range(3)]
     async with database.write() as connection:
         await users.set_active(connection, people[1].id, False)
-        await stamps.save_presence(connection, [presence_row(user, n) for n, user in enumerate(people)])
-        await stamps.save_presence(connection, [presence_row(people[2], 9, open_since=None, clock_out_missing=False)])
-    async with database.write() as connection:
+    saved = [
+        presence_row(people[0], 0),
+        presence_row(people[1], 1),
+        presence_row(people[2], 9, open_since=None, clock_out_missing=False),
+    ]
+    await record(database, *(stamp_row(user, 1) for user in people), presence=saved)
+    async with database.write_rows() as transaction:
         wanted = [people[2].id, people[0].id, people[1].id, people[0].id, new_id()]
-        rows = await stamps.lock_presence(connection, wanted)
+        rows, repeats = await stamps.read_batch(transaction, [(user_id, new_id()) for user_id in wanted])
+    assert repeats == {}
     assert rows == {
         people[0].id: PresenceRow(people[0].id, company.id, "in", NOW, 0, "2025-10-09", 1.5, NOW - 0.001, True, True),
         people[1].id: PresenceRow(people[1].id, company.id, "in", NOW, 1, "2025-10-09", 1.5, NOW - 0.001, True, False),
@@ -75,36 +83,43 @@ async def test_a_stamp_is_found_by_person_and_stamp_id(database: Database) -> No
     ada, bob = await add_user(database, company.id), await add_user(database, company.id)
     shared = new_id()
     full = stamp_row(ada, 1, stamp_id=shared, action=Word.CLOCK_IN, device_id=new_id(), link_version=7, at=NOW + 0.0004)
-    async with database.write() as connection:
-        await stamps.insert_stamps(connection, [full, stamp_row(bob, 1, stamp_id=shared)])
-        found = await stamps.find_repeats(connection, [(ada.id, shared), (ada.id, new_id()), (ada.id, shared)])
-    assert found == {(ada.id, shared): stamps.Stamp(**{**full, "at": NOW})}
+    await record(database, full, stamp_row(bob, 1, stamp_id=shared))
+    async with database.write_rows() as transaction:
+        pairs = [(ada.id, shared), (ada.id, new_id()), (ada.id, shared)]
+        _, found = await stamps.read_batch(transaction, pairs)
+    assert found == {(ada.id, shared): stamps.Stamp(**{**full._asdict(), "at": NOW})}
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, ROWS_AT_MOST])
-async def test_a_batch_of_any_size_costs_four_statements(database: Database, size: int) -> None:
+async def test_a_batch_of_any_size_is_one_commit(database: Database, size: int) -> None:
     company = await add_company(database)
     user = await add_user(database, company.id)
-    sent: list[str] = []
-    event.listen(
-        database._writers.sync_engine,  # counting what really goes out
-        "before_cursor_execute",
-        lambda connection, cursor, statement, *rest: sent.append(statement),
-    )
-    async with database.write() as connection:
-        await stamps.lock_presence(connection, [user.id] * size)
-        await stamps.find_repeats(connection, [(user.id, new_id()) for _ in range(size)])
-        await stamps.insert_stamps(connection, [stamp_row(user, n + 1) for n in range(size)])
-        await stamps.save_presence(connection, [presence_row(user, size)])
-    assert len([statement for statement in sent if not statement.startswith("BEGIN")]) == 4
+    before = database.commits
+    await record(database, *(stamp_row(user, n + 1) for n in range(size)), presence=[presence_row(user, size)])
+    assert database.commits == before + 1
     async with database.read() as connection:
         assert len(await stamps.list_(connection, company.id, limit=1000)) == size
 
 
 async def test_a_batch_beyond_the_limit_is_refused(database: Database) -> None:
     with pytest.raises(ValueError, match="1 to 256 rows"):
-        async with database.write() as connection:
-            await stamps.lock_presence(connection, [new_id() for _ in range(ROWS_AT_MOST + 1)])
+        async with database.write_rows() as transaction:
+            await stamps.read_batch(transaction, [(new_id(), new_id()) for _ in range(ROWS_AT_MOST + 1)])
+
+
+async def test_what_is_not_committed_is_rolled_back_and_locks_nobody(database: Database) -> None:
+    company = await add_company(database)
+    user = await add_user(database, company.id)
+    before = database.commits
+    with pytest.raises(LookupError):
+        async with database.write_rows() as transaction:
+            await stamps.read_batch(transaction, [(user.id, new_id())])
+            raise LookupError
+    async with database.write_rows() as transaction:
+        await stamps.read_batch(transaction, [(user.id, new_id())])
+    assert database.commits == before
+    async with database.write() as connection:  # would wait for ever
+        assert await users.set_active(connection, user.id, False)
 
 
 @pytest.mark.parametrize(
@@ -119,24 +134,23 @@ async def test_a_batch_with_a_conflict_leaves_nothing(
 ) -> None:
     company = await add_company(database)
     user = await add_user(database, company.id)
+    rows = [stamp_row(user, 1, stamp_id="same"), stamp_row(user, 2)._replace(**second)]
     with pytest.raises(Conflict) as conflict:
-        async with database.write() as connection:
-            await users.set_active(connection, user.id, False)
-            rows = [stamp_row(user, 1, stamp_id="same"), {**stamp_row(user, 2), **second}]
-            await stamps.insert_stamps(connection, rows)
+        await record(database, *rows, presence=[presence_row(user, 2)])
     assert conflict.value.constraint == constraint
-    async with database.write() as connection:
+    async with database.read() as connection:
         assert await stamps.list_(connection, company.id) == []
-        assert (await stamps.lock_presence(connection, [user.id]))[user.id].active
-        await stamps.insert_stamps(connection, [stamp_row(user, 1)])
+        row = await stamps.read_presence(connection, user.id)
+    assert row is not None
+    assert row.sequence == 0
+    await record(database, stamp_row(user, 1))
 
 
 async def test_nobody_stamps_without_being_a_person(database: Database) -> None:
     company = await add_company(database)
     user = await add_user(database, company.id)
     with pytest.raises(Conflict):
-        async with database.write() as connection:
-            await stamps.insert_stamps(connection, [stamp_row(user, 1, user_id=new_id())])
+        await record(database, stamp_row(user, 1, user_id=new_id()))
     async with database.read() as connection:
         assert await stamps.list_(connection, None) == []
 
@@ -144,16 +158,21 @@ async def test_nobody_stamps_without_being_a_person(database: Database) -> None:
 async def test_concurrent_transactions_of_the_same_people_wait_and_lose_nothing(database: Database) -> None:
     company = await add_company(database)
     people = [await add_user(database, company.id) for _ in range(6)]
+    other = Database(database._url.render_as_string(hide_password=False))
 
     async def stamp(turn: int) -> None:
         chosen = people[turn % 3 :] if turn % 2 else people[: 3 + turn % 3][::-1]
-        async with database.write() as connection:
-            rows = await stamps.lock_presence(connection, [user.id for user in chosen])
+        async with (database if turn % 4 < 2 else other).write_rows() as transaction:
+            rows, _ = await stamps.read_batch(transaction, [(user.id, new_id()) for user in chosen])
             nexts = {user: rows[user.id].sequence + 1 for user in chosen}
-            await stamps.insert_stamps(connection, [stamp_row(user, n) for user, n in nexts.items()])
-            await stamps.save_presence(connection, [presence_row(user, n) for user, n in nexts.items()])
+            await stamps.commit_batch(
+                transaction,
+                [stamp_row(user, n) for user, n in nexts.items()],
+                [presence_row(user, n) for user, n in nexts.items()],
+            )
 
     await asyncio.gather(*(stamp(turn) for turn in range(30)))
+    await other.close()
     async with database.read() as connection:
         for user in people:
             row = await stamps.read_presence(connection, user.id)
@@ -162,36 +181,53 @@ async def test_concurrent_transactions_of_the_same_people_wait_and_lose_nothing(
             assert sorted(one.sequence for one in recorded) == list(range(1, row.sequence + 1))
 
 
+async def test_a_connection_that_broke_is_replaced(database: Database) -> None:
+    company = await add_company(database)
+    user = await add_user(database, company.id)
+    await record(database, stamp_row(user, 1))
+    driver = database._rows_writer._driver
+    await driver.close()
+    if database.is_sqlite:  # PostgreSQL's says by itself that it is closed
+        with pytest.raises((StorageUnavailable, ValueError)):
+            await record(database, stamp_row(user, 2))
+    await record(database, stamp_row(user, 2))
+    async with database.read() as connection:
+        assert len(await stamps.list_(connection, company.id)) == 2
+
+
 async def test_reading_back_a_stretch_of_time(database: Database) -> None:
     company, other = await add_company(database), await add_company(database)
     ada, bob, eve = [await add_user(database, owner.id) for owner in (company, company, other)]
     rows = [stamp_row(ada, n + 1, at=NOW + n, action="clock_in" if n % 2 == 0 else "clock_out") for n in range(6)]
-    async with database.write() as connection:
-        await stamps.insert_stamps(connection, [*rows, stamp_row(bob, 1, at=NOW + 3), stamp_row(eve, 1, at=NOW + 9)])
+    await record(database, *rows, stamp_row(bob, 1, at=NOW + 3), stamp_row(eve, 1, at=NOW + 9))
 
     def sequences(found: list[stamps.Stamp]) -> list[int]:
         return [stamp.sequence for stamp in found]
 
     async with database.read() as connection:
-        assert sequences(await stamps.stamps_between(connection, ada.id, NOW + 1, NOW + 4)) == [2, 3, 4]
-        latest = await stamps.last_before(connection, ada.id, NOW + 4)
-        clock_in = await stamps.last_before(connection, ada.id, NOW + 4, "clock_in")
-        assert latest is not None
-        assert latest.sequence == 4
-        assert clock_in is not None
-        assert clock_in.sequence == 3
-        assert await stamps.last_before(connection, ada.id, NOW) is None
+        assert sequences(await stamps.stamps_since(connection, ada.id, NOW + 3, "clock_in")) == [3, 4, 5, 6]
+        assert sequences(await stamps.stamps_since(connection, ada.id, NOW + 2, "clock_in")) == [1, 2, 3, 4, 5, 6]
+        assert sequences(await stamps.stamps_since(connection, ada.id, NOW - 1, "clock_in")) == [1, 2, 3, 4, 5, 6]
+        assert await stamps.stamps_since(connection, new_id(), NOW, "clock_in") == []
         assert len(await stamps.list_(connection, company.id)) == 7
         assert len(await stamps.list_(connection, None)) == 8
-        assert sequences(await stamps.list_(connection, company.id, user_id=ada.id, start=NOW + 2, end=NOW + 4)) == [
-            4,
-            3,
-        ]
+        found = await stamps.list_(connection, company.id, user_id=ada.id, start=NOW + 2, end=NOW + 4)
+        assert sequences(found) == [4, 3]
         pages: list[stamps.Stamp] = []
         while page := await stamps.list_(connection, company.id, after=pages[-1] if pages else None, limit=2):
             pages += page
         assert pages == await stamps.list_(connection, company.id)
         assert [stamp.at for stamp in pages] == sorted((stamp.at for stamp in pages), reverse=True)
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 128, 200])
+async def test_walking_back_over_many_stamps_misses_none(database: Database, count: int) -> None:
+    company = await add_company(database)
+    ada = await add_user(database, company.id)
+    await record(database, *(stamp_row(ada, n + 1, at=NOW + n, action="break_start") for n in range(count)))
+    async with database.read() as connection:
+        found = await stamps.stamps_since(connection, ada.id, NOW + 1, "clock_in")
+    assert [stamp.sequence for stamp in found] == list(range(1, count + 1))
 
 
 async def test_presence_of_many_at_once(database: Database) -> None:

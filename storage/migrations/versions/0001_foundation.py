@@ -125,7 +125,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_id", "sequence", name="uq_stamps_user_id_sequence"),
         sa.UniqueConstraint("stamp_id", "user_id", name="uq_stamps_stamp_id_user_id"),
     )
-    op.create_index("ix_stamps_user_id_at", "stamps", ["user_id", "at"])
     op.create_index("ix_stamps_company_id_at", "stamps", ["company_id", "at"])
     op.create_table(
         "presence",

@@ -108,12 +108,14 @@ async def durations(house: House, rounds: int) -> tuple[list[float], list[float]
 REAL_COST = {"pin_hash_memory_kib": PIN_COST.memory_kib, "pin_hash_time": PIN_COST.time}
 
 
+@pytest.mark.alone
 async def test_no_duration_tells_a_known_number_from_an_unknown_one(tmp_path: Path) -> None:
     async with open_house(tmp_path / "data", **REAL_COST) as house:
-        known, unknown = await durations(house, 40)
+        known, unknown = await durations(house, 32)
     assert chance_of_equal(known, unknown) > 1e-4
 
 
+@pytest.mark.alone
 async def test_the_measurement_would_notice_if_unknown_numbers_were_not_hashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,5 +126,5 @@ async def test_the_measurement_would_notice_if_unknown_numbers_were_not_hashed(
 
     monkeypatch.setattr(PinHasher, "verify", without_dummy)
     async with open_house(tmp_path / "data", **REAL_COST) as house:
-        known, unknown = await durations(house, 20)
+        known, unknown = await durations(house, 14)
     assert chance_of_equal(known, unknown) < 1e-4

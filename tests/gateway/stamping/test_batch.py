@@ -16,12 +16,13 @@ from storage import stamps
 from storage.database import StorageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
+    from storage.direct import DirectTransaction
     from storage.stamps import PresenceRow
     from tests.gateway.house import House, Person
+
+    Read = tuple[dict[str, PresenceRow], dict[tuple[str, str], stamps.Stamp]]
 
 
 def stamp(house: House, person: Person, action: Action, **changes: Any) -> StampRequest:
@@ -109,20 +110,20 @@ async def test_stamps_that_met_another_gateways_are_judged_again_each_alone(
 ) -> None:
     """Simulated by a first look at presence that is one stamp old, as without row locks."""
     person, other = await house.person("0101"), await house.person("0102")
-    record, lock = house.gateway.stamping.record, stamps.lock_presence
+    record, read_batch = house.gateway.stamping.record, stamps.read_batch
     async with house.gateway.administration.database.read() as connection:
         old = await stamps.read_presence(connection, person.id)
     assert old is not None
     await record(stamp(house, person, Action.CLOCK_IN))
     looks = 0
 
-    async def stale_at_first(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, PresenceRow]:
+    async def stale_at_first(transaction: DirectTransaction, pairs: Sequence[tuple[str, str]]) -> Read:
         nonlocal looks
         looks += 1
-        rows = await lock(connection, user_ids)
-        return rows | {person.id: old} if looks == 1 else rows
+        rows, repeats = await read_batch(transaction, pairs)
+        return (rows | {person.id: old} if looks == 1 else rows), repeats
 
-    monkeypatch.setattr(stamps, "lock_presence", stale_at_first)
+    monkeypatch.setattr(stamps, "read_batch", stale_at_first)
     outcomes = await together(house, stamp(house, person, Action.CLOCK_IN), stamp(house, other, Action.CLOCK_IN))
     assert names(outcomes) == ["action-not-valid", "Recorded"]
     assert looks == 3
@@ -136,10 +137,13 @@ async def test_a_conflict_that_never_ends_is_answered_busy(house: House, monkeyp
     assert old is not None
     await house.gateway.stamping.record(stamp(house, person, Action.CLOCK_IN))
 
-    async def always_stale(connection: AsyncConnection, user_ids: Collection[str]) -> dict[str, PresenceRow]:
-        return {person.id: old}
+    read_batch = stamps.read_batch
 
-    monkeypatch.setattr(stamps, "lock_presence", always_stale)
+    async def always_stale(transaction: DirectTransaction, pairs: Sequence[tuple[str, str]]) -> Read:
+        _, repeats = await read_batch(transaction, pairs)
+        return {person.id: old}, repeats
+
+    monkeypatch.setattr(stamps, "read_batch", always_stale)
     with pytest.raises(Problem) as refused:
         await house.gateway.stamping.record(stamp(house, person, Action.CLOCK_IN))
     assert refused.value.name == "busy"
@@ -152,11 +156,11 @@ async def test_a_database_that_is_away_fails_its_transaction_and_not_the_next(
     person = await house.person("0101")
     request = stamp(house, person, Action.CLOCK_IN)
 
-    async def away(connection: AsyncConnection, rows: object) -> None:
+    async def away(transaction: DirectTransaction, inserts: object, changed: object) -> None:
         raise StorageUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(stamps, "save_presence", away)
+        patched.setattr(stamps, "commit_batch", away)
         with pytest.raises(StorageUnavailable):
             await house.gateway.stamping.record(request)
     assert await house.stamps() == []

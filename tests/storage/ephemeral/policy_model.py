@@ -138,10 +138,9 @@ class PolicyModel:
             return
         self.unlocks[scope, subject] = seq
         # What turned wrong up to now is wiped; what it did to others stands and is reported by the next call.
-        before = len(self.unreported)
+        # A lock that nobody has been told of yet never was one.
         self.lapse(now)
-        begun = self.unreported[before:]
-        self.unreported[before:] = [lock for lock in begun if lock[:2] != (scope, subject)]
+        self.unreported = [lock for lock in self.unreported if lock[:2] != (scope, subject)]
         if scope == "number":
             self.numbers[subject] = NumberState()
         else:

@@ -1,0 +1,148 @@
+"""Transactions of the hot path, past SQLAlchemy's execution: two trips to the driver instead of eight.
+
+Stamps of one moment are read in one trip and written and committed in another. SQLAlchemy makes, pools and replaces the
+connection; what it does for each statement (a greenlet, a cursor, a begin, a reset) costs more than the statements
+themselves, and on SQLite every trip to the driver's thread has to win the GIL back from a busy event loop.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from sqlalchemy import exc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    import asyncpg
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from storage.incoming import RowsStatement
+    from storage.sqlite import OneHopConnection
+
+    Call = tuple[RowsStatement, Sequence[Sequence[Any]]]
+
+Rows = list[Any]
+
+BEGIN: Final = "BEGIN IMMEDIATE"
+"""SQLite: the write lock at once, as every writer of this layer takes it."""
+
+
+class DirectTransaction(Protocol):
+    """One transaction: `fetch` once, then `commit` once; left without it, it is rolled back."""
+
+    async def fetch(self, *calls: Call) -> list[Rows]:
+        """Begin, execute statements and return the rows of each, in this order."""
+
+    async def commit(self, *calls: Call) -> None:
+        """Execute statements in this order and commit; durable when it returns."""
+
+    async def roll_back(self) -> None:
+        """Undo what was not committed; nothing to do after `commit`."""
+
+    @property
+    def committed(self) -> bool:
+        """Whether `commit` was reached and done."""
+
+
+class DirectWriter:
+    """Keeps one connection for such transactions, one at a time. Raises the driver's own errors and SQLAlchemy's."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
+        self._driver: Any = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[DirectTransaction]:
+        """Give a transaction. A connection that failed is replaced by the next one."""
+        if self._driver is not None and getattr(self._driver, "is_closed", bool)():
+            await self._discard()  # the server went away meanwhile; asks the socket, not the server
+        if self._connection is None:
+            connection = await self._engine.connect()
+            self._driver = (await connection.get_raw_connection()).driver_connection
+            self._connection = connection
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        transaction = _SqliteTransaction(self._driver) if is_sqlite else _PostgresTransaction(self._driver)
+        try:
+            yield transaction
+        finally:
+            try:
+                await transaction.roll_back()
+            except BaseException:
+                await self._discard()
+                raise
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+    async def _discard(self) -> None:
+        connection, self._connection, self._driver = self._connection, None, None
+        if connection is not None:
+            with suppress(exc.SQLAlchemyError, OSError):
+                await connection.invalidate()
+            with suppress(exc.SQLAlchemyError, OSError):
+                await connection.close()
+
+
+class _SqliteTransaction:
+    def __init__(self, driver: OneHopConnection) -> None:
+        self._driver = driver
+        self._open = self.committed = False
+
+    async def fetch(self, *calls: Call) -> list[Rows]:
+        self._open = True
+        found = await self._driver.run(_begin_and_fetch, [statement.for_sqlite(rows) for statement, rows in calls])
+        return cast("list[Rows]", found)
+
+    async def commit(self, *calls: Call) -> None:
+        await self._driver.run(_execute_and_commit, [statement.for_sqlite(rows) for statement, rows in calls])
+        self._open, self.committed = False, True
+
+    async def roll_back(self) -> None:
+        if self._open:
+            await self._driver.run(sqlite3.Connection.rollback)
+            self._open = False
+
+
+def _begin_and_fetch(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> list[Rows]:
+    connection.execute(BEGIN)
+    return [connection.execute(sql, values).fetchall() for sql, values in calls]
+
+
+def _execute_and_commit(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> None:
+    for sql, values in calls:
+        connection.execute(sql, values)
+    connection.commit()
+
+
+class _PostgresTransaction:
+    def __init__(self, driver: asyncpg.Connection[Any]) -> None:
+        self._driver = driver
+        self._open = self.committed = False
+
+    async def fetch(self, *calls: Call) -> list[Rows]:
+        self._open = True
+        await self._driver.execute("BEGIN")
+        found: list[Rows] = []
+        for statement, rows in calls:
+            sql, values = statement.for_postgres(rows)
+            found.append(await self._driver.fetch(sql, *values))
+        return found
+
+    async def commit(self, *calls: Call) -> None:
+        for statement, rows in calls:
+            sql, values = statement.for_postgres(rows)
+            await self._driver.fetch(sql, *values)
+        await self._driver.execute("COMMIT")
+        self._open, self.committed = False, True
+
+    async def roll_back(self) -> None:
+        if self._open:
+            await self._driver.execute("ROLLBACK")
+            self._open = False
