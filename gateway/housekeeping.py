@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gateway.clock import Clock
     from storage.database import Database
 
+FIRST_SECONDS: Final = 60.0
+"""The first sweep comes when a starting gateway has nothing more urgent to do."""
+
 EVERY_SECONDS: Final = 3600.0
 """How often rows that are too old are looked for."""
 
@@ -28,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class Housekeeping:
-    """Purges old rows once at start and then hourly. Several gateways may do so at once."""
+    """Purges old rows soon after the start and then hourly. Several gateways may do so at once."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -54,6 +57,7 @@ class Housekeeping:
             await lockouts.purge(connection, now - KEEP_FAILURES_SECONDS)
 
     async def _run(self) -> None:
+        await asyncio.sleep(FIRST_SECONDS)
         while True:
             try:
                 await self.sweep()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from sqlalchemy import exc
 
+from storage.sqlite import is_file_trouble
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
@@ -68,18 +70,31 @@ class DirectWriter:
         transaction = _SqliteTransaction(self._driver) if is_sqlite else _PostgresTransaction(self._driver)
         try:
             yield transaction
-        finally:
-            try:
-                await transaction.roll_back()
-            except BaseException:
+        except Exception as error:
+            if is_file_trouble(error) or isinstance(error, OSError):
+                # The file's handle is broken, or the server did not answer in time: there is nobody to roll back.
                 await self._discard()
                 raise
+            await self._end(transaction)
+            raise
+        except BaseException:
+            await self._end(transaction)
+            raise
+        else:
+            await self._end(transaction)
 
     async def close(self) -> None:
         """Close the connection."""
         connection, self._connection, self._driver = self._connection, None, None
         if connection is not None:
             await connection.close()
+
+    async def _end(self, transaction: DirectTransaction) -> None:
+        try:
+            await transaction.roll_back()
+        except BaseException:
+            await self._discard()
+            raise
 
     async def _discard(self) -> None:
         connection, self._connection, self._driver = self._connection, None, None

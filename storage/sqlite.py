@@ -250,6 +250,8 @@ class OneHopConnection(aiosqlite.Connection):
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call `function(sqlite connection, *arguments)` on the driver's thread."""
+        if self._connection is None:
+            raise _cannot_open()
         if self._begin is not None:
             function, arguments = _after_begin, (self._begin, function, *arguments)
             self._begin, self._began = None, True

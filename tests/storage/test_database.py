@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from storage import companies, users
+from storage import companies, direct, stamps, users
 from storage import database as database_module
 from storage import sqlite as sqlite_module
 from storage.database import Conflict, Database, SecretsMismatch, StatementRefused, StorageUnavailable
@@ -355,6 +355,30 @@ async def test_a_failed_disk_is_an_outage_after_which_the_file_is_opened_anew(
     await add_company(sqlite_database, name="after")
     assert len(opened) == 1
     assert await _names(sqlite_database) == ["before", "after"]
+
+
+async def test_after_a_failed_disk_the_connection_of_the_stamps_is_opened_anew_too(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when rolling back succeeds, as it does when nothing could be begun."""
+    pairs = [(new_id(), new_id())]
+    async with sqlite_database.write_rows() as transaction:
+        await stamps.read_batch(transaction, pairs)
+    broken = sqlite_database._rows_writer._driver
+
+    def failing(connection: sqlite3.Connection, calls: object) -> object:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR | 2 << 8, "SQLITE_IOERR_READ"
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(direct, "_begin_and_fetch", failing)
+        with pytest.raises(StorageUnavailable, match="disk I/O error"):
+            async with sqlite_database.write_rows() as transaction:
+                await stamps.read_batch(transaction, pairs)
+    async with sqlite_database.write_rows() as transaction:
+        assert await stamps.read_batch(transaction, pairs) == ({}, {})
+    assert sqlite_database._rows_writer._driver is not broken
 
 
 async def test_a_file_that_is_no_database_is_an_outage(tmp_path: Path) -> None:
