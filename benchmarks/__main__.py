@@ -48,7 +48,7 @@ def main() -> int:
     setup["seconds"] = round(time.monotonic() - began)
     write(options.results, setup, groups)
     missed = [figure.name for figures in groups.values() for figure in figures if not figure.is_met]
-    print(f"\n{setup['seconds']} s; written to {options.results}")
+    print(f"\n{setup['seconds']} s; written to {options.results.name}")
     print(f"Missed: {'; '.join(missed)}" if missed else "Every limit is met.")
     return 0
 
