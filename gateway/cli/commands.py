@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, ParamSpec, get_type_hints
 
 import typer
+
+from gateway.cli.refusals import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -98,6 +101,10 @@ def load_settings() -> Settings:
     return Settings.load() if data_dir is None else Settings.load(data_dir=data_dir)
 
 
+INTERRUPT_SECONDS: Final = 5.0
+"""How long a command may take to clean up after Ctrl-C."""
+
+
 @contextmanager
 def _interrupted_at_once() -> Iterator[None]:
     """Let the first Ctrl-C count: asyncio's own handler leaves a prompt waiting until there is a second one."""
@@ -112,6 +119,10 @@ def _interrupted_at_once() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End the command; what does not come to its end within a moment (a connection that hangs) is left alone."""
+    last_resort = threading.Timer(INTERRUPT_SECONDS, os._exit, (INTERRUPTED,))
+    last_resort.daemon = True
+    last_resort.start()
     raise KeyboardInterrupt
 
 

@@ -62,6 +62,8 @@ class House:
     company_id: str
     link: str
     people: dict[str, Person] = field(default_factory=dict)
+    others: list[Gateway] = field(default_factory=list)
+    """Further gateways of the same company, which must hear of changes too."""
 
     @property
     def port(self) -> int:
@@ -110,13 +112,14 @@ class House:
             return [event.name for event in await audit.list_(connection, None, limit=100_000)][::-1]
 
     async def told(self) -> None:
-        """Return when this gateway has read every change of trust committed by now."""
+        """Return when every gateway has read all changes of trust committed by now."""
         async with self.gateway.administration.database.read() as connection:
             latest = await trust_changes.latest(connection)
         async with asyncio.timeout(10):
-            while self.gateway.feed.seen < latest:
-                self.gateway.feed.wake()
-                await asyncio.sleep(0.002)
+            for gateway in (self.gateway, *self.others):
+                while gateway.feed.seen < latest:
+                    gateway.feed.wake()
+                    await asyncio.sleep(0.002)
 
 
 _template: dict[str, bytes] = {}

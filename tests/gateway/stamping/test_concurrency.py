@@ -45,8 +45,9 @@ async def two_terminals(
         shared = {"database_url": url, "redis_url": redis_server.url}
         async with (
             open_house(directory / "data", clock=clock, **shared) as house,
-            serving(directory / "data", clock=clock, **shared) as (_, other_url),  # type: ignore[arg-type]
+            serving(directory / "data", clock=clock, **shared) as (second, other_url),  # type: ignore[arg-type]
         ):
+            house.others.append(second)
             one, other = await house.terminal(), await house.terminal()
             other.url, other.authority = other_url, other_url.partition("//")[2]
             yield house, one, other
