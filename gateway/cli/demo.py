@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: stampgate demo --lan")
     def demo(
-        port: Annotated[int, typer.Option(help="Port to listen on.")] = DEFAULT_PORT,
+        port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = DEFAULT_PORT,
         lan: Annotated[
             bool, typer.Option("--lan", help="Listen on the network, so that a real phone can scan.")
         ] = False,
@@ -103,8 +103,9 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     say()
     say(f"Terminal   enrolled, key in {terminal.directory}")
     say(f"           {await _stamp(demo, terminal)}")
-    say(f"           try it: stampgate-kiosk clock --state-dir {terminal.directory}")
-    say(f'Add yours  stampgate device add "Front door" --data-dir {administration.settings.data_dir}')
+    kiosk, data_dir = program("stampgate-kiosk"), administration.settings.data_dir
+    say(f"           try it: {kiosk} clock --state-dir {terminal.directory}")
+    say(f'Add yours  {program("stampgate")} --data-dir {data_dir} device add "Front door"')
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
     say(f"API        {url}/openapi.json · health {url}/health/ready")
     if await link_is_current(administration, demo):
