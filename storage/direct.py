@@ -1,4 +1,4 @@
-"""Transactions of the hot path, past SQLAlchemy's execution: two trips to the driver instead of eight.
+"""Transactions of the hot path, past SQLAlchemy's execution: on SQLite two trips to the driver instead of six.
 
 Stamps of one moment are read in one trip and written and committed in another. SQLAlchemy makes, pools and replaces the
 connection; what it does for each statement (a greenlet, a cursor, a begin, a reset) costs more than the statements

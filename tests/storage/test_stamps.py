@@ -10,7 +10,8 @@ import pytest
 
 from storage import stamps, users
 from storage.database import Conflict, Database, StorageUnavailable
-from storage.incoming import ROWS_AT_MOST
+from storage.incoming import ROWS_AT_MOST, RowsStatement
+from storage.sqlite import OneHopConnection
 from storage.stamps import NewPresence, PresenceRow
 from tests.storage.rows import NOW, add_company, add_user, new_id, stamp_row
 
@@ -91,12 +92,33 @@ async def test_a_stamp_is_found_by_person_and_stamp_id(database: Database) -> No
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, ROWS_AT_MOST])
-async def test_a_batch_of_any_size_is_one_commit(database: Database, size: int) -> None:
+async def test_a_batch_of_any_size_costs_four_statements_and_one_commit(
+    database: Database, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
     company = await add_company(database)
     user = await add_user(database, company.id)
+    sent: list[RowsStatement] = []
+    for name in ("for_sqlite", "for_postgres"):
+        made = getattr(RowsStatement, name)
+
+        def counting(statement: RowsStatement, rows: Any, made: Any = made) -> Any:
+            sent.append(statement)
+            return made(statement, rows)
+
+        monkeypatch.setattr(RowsStatement, name, counting)
+    trips: list[object] = []
+    run = OneHopConnection.run
+
+    async def travelling(self: OneHopConnection, function: Any, *arguments: Any) -> Any:
+        trips.append(function)
+        return await run(self, function, *arguments)
+
+    monkeypatch.setattr(OneHopConnection, "run", travelling)
     before = database.commits
     await record(database, *(stamp_row(user, n + 1) for n in range(size)), presence=[presence_row(user, size)])
     assert database.commits == before + 1
+    assert len(sent) == len(set(map(id, sent))) == 4
+    assert len(trips) == (2 if database.is_sqlite else 0)
     async with database.read() as connection:
         assert len(await stamps.list_(connection, company.id, limit=1000)) == size
 
