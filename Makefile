@@ -6,7 +6,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
-LOCKED := $(INSTALL) --require-hashes --only-binary :all:
+# The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
+LOCKED := $(INSTALL) --no-deps --require-hashes --only-binary :all:
 PACKAGES := crypto storage gateway kiosk_client tests benchmarks
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	--python-version 3.11 $(ARGS)
