@@ -14,7 +14,8 @@ from aiohttp import web
 import gateway.server
 from gateway.application import make_application
 from gateway.cli import main
-from gateway.http.bodies import json_response, read_json
+from gateway.http.answers import json_response
+from gateway.http.bodies import read_json
 from gateway.http.middlewares import REQUEST_ID
 from gateway.stamping.models import ActionBody, recorded_answer
 from gateway.stamping.records import StampRequest

@@ -47,15 +47,15 @@ class Batcher(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Item) -> Result:
-        """Have `item` flushed and return its outcome, or raise it."""
+    def submit(self, item: Item) -> asyncio.Future[Result]:
+        """Have `item` flushed; await what is returned for its outcome, which may be an exception."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, outcome))
         if self._running is None:
             # An empty context: a flush works for many callers, so it must not log under the first one's request id.
             self._running = loop.create_task(self._run(), name=self._name, context=contextvars.Context())
-        return await outcome
+        return outcome
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing runs. Items that come meanwhile are flushed too."""

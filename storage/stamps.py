@@ -55,7 +55,8 @@ stamps = Table(
     Column("link_version", Integer),
     Column("request_id", Id, nullable=False),
     UniqueConstraint("user_id", "sequence"),
-    UniqueConstraint("stamp_id", "user_id"),
+    # The person first: a client's UUID is random, and in front it would make each stamp write a page of its own
+    UniqueConstraint("user_id", "stamp_id"),
     Index(None, "company_id", "at"),
 )
 
@@ -110,7 +111,7 @@ class PresenceRow(NamedTuple):
 
 
 class NewStamp(NamedTuple):
-    """A stamp to insert, in the order of `_INSERT_STAMPS`; `at` is Unix seconds."""
+    """A stamp to insert, in the order of `_INSERT_STAMPS`; `at_ms` is Unix milliseconds, as stored."""
 
     id: str
     company_id: str
@@ -122,7 +123,7 @@ class NewStamp(NamedTuple):
     device_id: str | None
     link_version: int | None
     request_id: str
-    at: float
+    at_ms: int
 
 
 class NewPresence(NamedTuple):
@@ -299,10 +300,10 @@ async def commit_batch(
     """Insert the stamps, update the presence of the people they change (nobody twice) and commit.
 
     Raises (at the end of the transaction's block) `Conflict` on `stamps.user_id,stamps.sequence` when somebody stamped
-    without the lock, and on `stamps.stamp_id,stamps.user_id`.
+    without the lock, and on `stamps.user_id,stamps.stamp_id`.
     """
     await transaction.commit(
-        (_INSERT_STAMPS, [(*row[:-1], round(row.at * 1000)) for row in inserts]),
+        (_INSERT_STAMPS, inserts),
         (
             _SAVE_PRESENCE,
             [

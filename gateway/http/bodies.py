@@ -1,4 +1,4 @@
-"""Request bodies and answers: the models every route builds on, and the only way from bytes to a model and back.
+"""Request bodies and answers: the models every route builds on, and the only way from bytes to a model.
 
 The same models make the OpenAPI document. ``parse`` finds every fault at once and never answers with the input.
 """
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import pydantic
 from aiohttp import hdrs, web
-from multidict import CIMultiDict, istr
+from multidict import istr
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema, field_validator
 
 from gateway.http.field_faults import BODY, UNKNOWN_FIELD, FieldError, FieldFault, field_errors, safe_field
@@ -28,8 +28,6 @@ __all__ = [
     "FieldError",
     "FieldFault",
     "Rfc3339",
-    "json_bytes",
-    "json_response",
     "parse",
     "parse_query",
     "read_body",
@@ -54,7 +52,6 @@ QUERY_FIELDS_LIMIT: Final = 32
 """Parameters in one query; no route has half as many."""
 
 CONTENT_ENCODING: Final = istr("Content-Encoding")
-JSON: Final = "application/json"
 _JSON_TYPE: Final = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.ASCII | re.IGNORECASE)
 GIVEN_TWICE: Final = "is given more than once"
 
@@ -178,7 +175,7 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
     if (request.content_length or 0) > limit:
         raise Problem("body-too-large", cause="declared too large", headers={hdrs.CONNECTION: "close"})
     if request.content.is_eof():  # it came with the head, as nearly every one does
-        raw = await request.read()
+        raw = request.content.read_nowait()
     else:
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -202,18 +199,6 @@ async def read_json(request: web.Request, model: type[BodyModel], limit: int = J
     if _JSON_TYPE.fullmatch(",".join(request.headers.getall(hdrs.CONTENT_TYPE, ()))) is None:
         raise Problem("unsupported-media-type", cause="not application/json")
     return parse(model, await read_body(request, limit))
-
-
-def json_response(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """Return an answer model as JSON; fields that are ``None`` are left out."""
-    return json_bytes(answer.__pydantic_serializer__.to_json(answer, exclude_none=True), status, headers)
-
-
-def json_bytes(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """Return JSON that is bytes already."""
-    fields: CIMultiDict[str] = CIMultiDict(headers or ())
-    fields[hdrs.CONTENT_TYPE] = JSON
-    return web.Response(body=body, status=status, headers=fields)
 
 
 def _refuse_control_characters(value: object) -> None:

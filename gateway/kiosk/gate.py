@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from multidict import istr
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gateway.trust_feed.device_registry import DeviceRegistry, KnownDevice
     from gateway.trust_feed.endings import Endings
     from gateway.trust_feed.feed import TrustFeed
-    from storage.ephemeral.device_trust import Admission, DeviceTrust, KioskSession
+    from storage.ephemeral.device_trust import DeviceTrust, KioskSession, Outcome
 
     SignedHandler = Callable[[web.Request, "SignedRequest"], Awaitable[web.StreamResponse]]
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -131,15 +131,20 @@ class KioskGate:
                 body = await read_body(request, BODY_LIMIT) if request.body_exists else b""
                 claimed = self._read(request, body, KIOSK_TAG)
                 keyid = claimed.keyid
-                device = await self._known(keyid)
+                device = self._registry.get(keyid) if self._feed.is_fresh else None
+                if device is None:
+                    device = await self._find(keyid)
                 now = self._clock()
                 verified = self._verifier.verify(claimed, device.public_key, now)
                 self._may_act(device, now, request, pending=pending)
                 token = _bearer_hash(verified) if session else None
-                admission = await self._admit(verified, now, token, device, request, stamping=stamping)
+                nonce = verified.nonce
+                outcome, employee = await self._trust.admit(keyid, nonce.value, nonce.minted_at, now, token, stamping)
+                if outcome != "admitted":
+                    await self._refuse_used(outcome, device, nonce, request, now)
                 if session:
-                    self._in_session(admission.session, device)
-                response = await handler(request, SignedRequest(device, verified.body, now, admission.session, token))
+                    self._in_session(employee, device)
+                response = await handler(request, SignedRequest(device, verified.body, now, employee, token))
             except Exception as error:
                 raise self._refusal(error, keyid) from error
             response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
@@ -176,16 +181,27 @@ class KioskGate:
     def _read(self, request: web.Request, body: bytes, tag: str) -> ClaimedSignature:
         return self._verifier.read(IncomingRequest(request.method, request.raw_path, request.raw_headers, body), tag)
 
-    async def _known(self, keyid: str) -> KnownDevice:
+    async def _find(self, keyid: str) -> KnownDevice:
+        """Return a device this process did not know a moment ago."""
         if not self._feed.is_fresh:
             raise Problem("state-unavailable", cause="the trust feed is too old")
-        device = self._registry.get(keyid) or await self._registry.find(keyid)
+        device = await self._registry.find(keyid)
         if device is None:
             raise Problem("device-unknown", cause="no device has this key")
         return device
 
     def _may_act(self, device: KnownDevice, now: float, request: web.Request, *, pending: bool) -> None:
         """Refuse what a genuine device may not do; told only after its signature was verified."""
+        if now >= device.acts_until:
+            self._require_state(device, now, pending=pending)
+        # A terminal's own networks replace the company's, so that one of many can stand elsewhere.
+        networks = device.networks or self._companies.kiosk_networks(device.company_id)
+        if networks:
+            address = self._addresses.of(request)
+            if not any(address in network for network in networks):
+                raise Problem("network-not-allowed")
+
+    def _require_state(self, device: KnownDevice, now: float, *, pending: bool) -> None:
         state = state_now(
             device.state,
             now,
@@ -198,41 +214,20 @@ class KioskGate:
             raise Problem("device-unknown", cause="this key no longer belongs to a device")
         if state is not DeviceState.ACTIVE and not (pending and state is DeviceState.PENDING):
             raise Problem(_STATE_PROBLEMS[state])
-        # A terminal's own networks replace the company's, so that one of many can stand elsewhere.
-        networks = device.networks or self._companies.kiosk_networks(device.company_id)
-        if networks:
-            address = self._addresses.of(request)
-            if not any(address in network for network in networks):
-                raise Problem("network-not-allowed")
-
-    async def _admit(
-        self,
-        verified: VerifiedRequest,
-        now: float,
-        token: bytes | None,
-        device: KnownDevice,
-        request: web.Request,
-        *,
-        stamping: bool,
-    ) -> Admission:
-        nonce = verified.nonce
-        admission = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now, token, stamping=stamping)
-        await self._require_fresh(admission, device, nonce, request, now)
-        return admission
 
     async def _consume(self, verified: VerifiedRequest, request: web.Request, now: float) -> None:
         nonce = verified.nonce
-        admission = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now)
-        await self._require_fresh(admission, None, nonce, request, now)
+        outcome, _ = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now)
+        if outcome != "admitted":
+            await self._refuse_used(outcome, None, nonce, request, now)
 
-    async def _require_fresh(
-        self, admission: Admission, device: KnownDevice | None, nonce: Nonce, request: web.Request, now: float
-    ) -> None:
-        if admission.outcome == "replayed":
+    async def _refuse_used(
+        self, outcome: Outcome, device: KnownDevice | None, nonce: Nonce, request: web.Request, now: float
+    ) -> NoReturn:
+        if outcome == "replayed":
             await self._replays.report(device, nonce.value, request, now)
             raise Problem("nonce-replayed")
-        if admission.outcome == "unborn":
-            raise Problem("bad-nonce", cause="minted before Redis was filled anew")
+        raise Problem("bad-nonce", cause="minted before Redis was filled anew")
 
     def _in_session(self, session: KioskSession | None, device: KnownDevice) -> None:
         if session is None:

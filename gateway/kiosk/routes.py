@@ -10,7 +10,8 @@ from crypto.tokens import new_token, token_hash
 from gateway.devices.heartbeats import Heartbeat
 from gateway.devices.lifecycle import DeviceState, state_now
 from gateway.devices.models import ClientInfo
-from gateway.http.bodies import json_bytes, json_response, parse, parse_query
+from gateway.http.answers import JsonAnswer, json_response
+from gateway.http.bodies import parse, parse_query
 from gateway.http.client_address import address_key
 from gateway.http.middlewares import REQUEST_ID
 from gateway.http.problems import Problem
@@ -278,7 +279,7 @@ class KioskRoutes:
                 device_id=signed.device.device_id,
             )
         )
-        return json_bytes(recorded_json(recorded), 200 if recorded.repeated else 201)
+        return JsonAnswer(recorded_json(recorded), 200 if recorded.repeated else 201)
 
     async def change_pin(self, request: web.Request, signed: SignedRequest) -> web.Response:
         """Change one's own PIN; the current one is checked through the guard and counts."""

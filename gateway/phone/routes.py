@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from crypto.tokens import new_token, token_hash
-from gateway.http.bodies import json_bytes, json_response, read_json
+from gateway.http.answers import JsonAnswer, json_response
+from gateway.http.bodies import read_json
 from gateway.http.client_address import address_key
 from gateway.http.middlewares import REQUEST_ID
 from gateway.http.problems import Problem
@@ -166,7 +167,7 @@ class PhoneRoutes:
                 link_version=session.link_version,
             )
         )
-        return json_bytes(recorded_json(recorded), 200 if recorded.repeated else 201)
+        return JsonAnswer(recorded_json(recorded), 200 if recorded.repeated else 201)
 
     async def logout(self, request: web.Request) -> web.Response:
         """End the session."""

@@ -6,7 +6,7 @@ Actions are explicit, never a toggle: whoever taps twice by mistake repeats an a
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.stamping.local_day import local_day
 
@@ -42,6 +42,8 @@ TRANSITIONS: Mapping[State, Mapping[Action, State]] = {
     State.BREAK: {Action.BREAK_END: State.IN, Action.CLOCK_OUT: State.OUT},
 }
 
+_ACTIONS: Final = {state: tuple(actions) for state, actions in TRANSITIONS.items()}
+
 
 class ActionNotValid(Exception):
     """The action makes no sense in the present state; nothing was recorded."""
@@ -68,17 +70,18 @@ def is_forgotten(presence: Presence, now: float) -> bool:
     return presence.open_since is not None and now - presence.open_since > FORGOTTEN_AFTER
 
 
-def valid_actions(presence: Presence, now: float) -> list[Action]:
+def valid_actions(presence: Presence, now: float) -> tuple[Action, ...]:
     """Return the actions that are valid at `now`, the most likely first."""
-    actions = list(TRANSITIONS[presence.state])
-    if is_forgotten(presence, now):
-        actions.insert(0, Action.CLOCK_IN)
-    return actions
+    actions = _ACTIONS[presence.state]
+    return (Action.CLOCK_IN, *actions) if is_forgotten(presence, now) else actions
 
 
 def worked_today(presence: Presence, now: float, zone: ZoneInfo) -> float:
     """Seconds spent in state *in* since local midnight of `zone`; days of 23 and 25 hours come out right."""
-    day, midnight = local_day(now, zone)
+    return _worked(presence, now, *local_day(now, zone))
+
+
+def _worked(presence: Presence, now: float, day: str, midnight: float) -> float:
     worked = presence.worked_seconds if presence.worked_day == day else 0.0
     if presence.state is State.IN:
         worked += max(0.0, now - max(presence.since, midnight))
@@ -94,7 +97,7 @@ def apply(presence: Presence, action: Action, now: float, zone: ZoneInfo) -> Pre
     Raises `ActionNotValid`.
     """
     target = TRANSITIONS[presence.state].get(action)
-    day, _ = local_day(now, zone)
+    day, midnight = local_day(now, zone)
     if target is None:
         if not (action is Action.CLOCK_IN and is_forgotten(presence, now)):
             raise ActionNotValid(f"{action} while {presence.state}")
@@ -102,11 +105,11 @@ def apply(presence: Presence, action: Action, now: float, zone: ZoneInfo) -> Pre
         return Presence(State.IN, now, presence.sequence + 1, now, day, kept, clock_out_missing=True)
     starts = action is Action.CLOCK_IN
     return Presence(
-        state=target,
-        since=now,
-        sequence=presence.sequence + 1,
-        open_since=now if starts else None if target is State.OUT else presence.open_since,
-        worked_day=day,
-        worked_seconds=worked_today(presence, now, zone),
-        clock_out_missing=False if starts else presence.clock_out_missing,
+        target,
+        now,
+        presence.sequence + 1,
+        now if starts else None if target is State.OUT else presence.open_since,
+        day,
+        _worked(presence, now, day, midnight),
+        False if starts else presence.clock_out_missing,
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.http.problems import Problem
 from gateway.stamping.actions import Action, ActionNotValid, Presence, State, apply
 from gateway.stamping.models import status_answer
-from gateway.stamping.records import Recorded, Stamp, status_of
+from gateway.stamping.records import Recorded, Stamp, status_after, status_of
 from storage.stamps import NewPresence, NewStamp
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.stamping.records import StampRequest
     from storage.stamps import PresenceRow
     from storage.stamps import Stamp as StoredStamp
+
+_STATES: Final = {state.value: state for state in State}
 
 
 class StampBatch:
@@ -35,47 +37,49 @@ class StampBatch:
         self._known = {key: _stamp(row) for key, row in repeats.items()}
         # Whole milliseconds, as stored: an answer and its repeat tell the same instant.
         self._now = round(now, 3)
+        self._milliseconds = round(now * 1000)
         self._zone = zone
         self._new_id = new_id
         self.inserts: list[NewStamp] = []
 
     def judge(self, request: StampRequest) -> Recorded | Exception:
         """Return the outcome of one stamp and note what to write for it."""
-        user_id = request.user_id
+        user_id, company_id, stamp_id, action, tier, request_id, device_id, link_version = request
         row = self._rows.get(user_id)
-        if row is None or not row.active or row.company_id != request.company_id:
+        if row is None or not row.active or row.company_id != company_id:
             return Problem("session-expired", cause="person not active")
         presence = self._presence.get(user_id) or presence_of(row)
-        zone, now = self._zone(request.company_id), self._now
-        known = self._known.get((user_id, request.stamp_id))
+        zone, now = self._zone(company_id), self._now
+        key = (user_id, stamp_id)
+        known = self._known.get(key)
         if known is not None:
-            if known.action != request.action:
+            if known.action != action:
                 return Problem("stamp-id-reused")
             return Recorded(known, status_of(presence, now, zone), repeated=True)
         try:
-            after = apply(presence, request.action, now, zone)
+            after = apply(presence, action, now, zone)
         except ActionNotValid:
             status = status_answer(status_of(presence, now, zone))
             return Problem("action-not-valid", current_status=status)
-        stamp = Stamp(self._new_id(), request.stamp_id, request.action, now, request.tier, request.device_id)
-        self._known[user_id, request.stamp_id] = stamp
+        own_id = self._new_id()
+        self._known[key] = stamp = Stamp(own_id, stamp_id, action, now, tier, device_id)
         self._presence[user_id] = after
         self.inserts.append(
             NewStamp(
-                stamp.id,
-                request.company_id,
+                own_id,
+                company_id,
                 user_id,
                 after.sequence,
-                request.stamp_id,
-                request.action.value,
-                request.tier,
-                request.device_id,
-                request.link_version,
-                request.request_id,
-                now,
+                stamp_id,
+                action._value_,  # `value` is a property in Python, six times as slow in 3.11
+                tier,
+                device_id,
+                link_version,
+                request_id,
+                self._milliseconds,
             )
         )
-        return Recorded(stamp, status_of(after, now, zone), repeated=False)
+        return Recorded(stamp, status_after(after), False)
 
     def changed(self) -> list[NewPresence]:
         """Return the presence to write, one row per person, in the order in which they were locked."""
@@ -97,13 +101,13 @@ class StampBatch:
 def presence_of(row: PresenceRow) -> Presence:
     """Return a stored presence row as a value of this domain."""
     return Presence(
-        state=State(row.state),
-        since=row.since,
-        sequence=row.sequence,
-        open_since=row.open_since,
-        worked_day=row.worked_day,
-        worked_seconds=row.worked_seconds,
-        clock_out_missing=bool(row.clock_out_missing),
+        _STATES[row.state],
+        row.since,
+        row.sequence,
+        row.open_since,
+        row.worked_day,
+        row.worked_seconds,
+        row.clock_out_missing,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -110,13 +112,17 @@ def recorded_json(recorded: Recorded) -> bytes:
     stamp, status = recorded.stamp, recorded.status
     device = f',"device_id":"{stamp.device_id}"' if stamp.device_id is not None else ""
     missing = ',"clock_out_missing":true' if status.clock_out_missing else ""
-    actions = ",".join([f'"{action.value}"' for action in status.actions])
     return (
-        f'{{"stamp":{{"id":"{stamp.id}","stamp_id":"{stamp.stamp_id}","action":"{stamp.action.value}",'
+        f'{{"stamp":{{"id":"{stamp.id}","stamp_id":"{stamp.stamp_id}","action":"{stamp.action}",'
         f'"at":"{rfc3339(stamp.at)}","tier":"{stamp.tier}"{device}}},'
-        f'"status":{{"state":"{status.state.value}","since":"{rfc3339(status.since)}",'
-        f'"worked_today_seconds":{int(status.worked_today_seconds)},"actions":[{actions}]{missing}}}}}'
+        f'"status":{{"state":"{status.state}","since":"{rfc3339(status.since)}",'
+        f'"worked_today_seconds":{int(status.worked_today_seconds)},"actions":{_names(status.actions)}{missing}}}}}'
     ).encode("ascii")
+
+
+@cache
+def _names(actions: tuple[Action, ...]) -> str:
+    return json.dumps(actions, separators=(",", ":"))
 
 
 def days_answer(days: list[Day]) -> DaysAnswer:

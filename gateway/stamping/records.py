@@ -63,6 +63,14 @@ def status_of(presence: Presence, now: float, zone: ZoneInfo) -> Status:
         state=presence.state,
         since=presence.since,
         worked_today_seconds=worked_today(presence, now, zone),
-        actions=tuple(valid_actions(presence, now)),
+        actions=valid_actions(presence, now),
         clock_out_missing=presence.clock_out_missing or is_forgotten(presence, now),
     )
+
+
+def status_after(presence: Presence) -> Status:
+    """Describe `presence` at the very instant of the stamp that made it: all its working time is closed."""
+    now = presence.since
+    forgotten = is_forgotten(presence, now)
+    actions = valid_actions(presence, now)
+    return Status(presence.state, now, presence.worked_seconds, actions, presence.clock_out_missing or forgotten)

@@ -15,7 +15,7 @@ from storage.batching import Batcher
 from storage.database import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gateway.clock import Clock
     from gateway.trust_feed.companies import CompanyRegistry
@@ -53,14 +53,14 @@ class Stamping:
             self._flush, max_batch=MAX_BATCH, name="stamps", observe=observe
         )
 
-    async def record(self, request: StampRequest) -> Recorded:
-        """Record one stamp; returns after it is durably committed.
+    def record(self, request: StampRequest) -> Awaitable[Recorded]:
+        """Record one stamp; what is returned is awaited until it is durably committed.
 
         Raises `Problem` (`action-not-valid` with the status, `stamp-id-reused`, `session-expired` for a person who was
         deactivated) and `StorageUnavailable`, after which nothing or everything was recorded: the same `stamp_id`
         again finds out.
         """
-        return await self._batcher.submit(request)
+        return self._batcher.submit(request)
 
     async def status(self, user_id: str, company_id: str) -> Status:
         """Return what is true of a person now. Raises `Problem("session-expired")` for one who is not active."""

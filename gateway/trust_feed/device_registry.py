@@ -34,7 +34,10 @@ UNKNOWN_AT_MOST: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """A device as the gate sees it, reached by one of its keys."""
+    """A device as the gate sees it, reached by one of its keys.
+
+    `acts_until`: Unix seconds up to which this key is that of an active device, 0 when it is not now.
+    """
 
     device_id: str
     company_id: str
@@ -48,6 +51,7 @@ class KnownDevice:
     enrolment_id: str | None
     enrolment_started_at: float | None
     networks: Networks
+    acts_until: float
 
 
 class DeviceRegistry:
@@ -111,5 +115,6 @@ class DeviceRegistry:
             enrolment_id=key.enrolment_id,
             enrolment_started_at=key.enrolment_started_at,
             networks=networks,
+            acts_until=key.expires_at if key.state == "active" and key.key_state != "blocked" else 0.0,
         )
         self._keyids.setdefault(key.device_id, set()).add(key.keyid)

@@ -68,7 +68,7 @@ async def add_device(database: Database, company_id: str, **fields: Any) -> devi
     return device
 
 
-def stamp_row(user: users.User, sequence: int, **fields: Any) -> NewStamp:
+def stamp_row(user: users.User, sequence: int, *, at: float = NOW, **fields: Any) -> NewStamp:
     return NewStamp(
         id=new_id(),
         company_id=user.company_id,
@@ -80,5 +80,5 @@ def stamp_row(user: users.User, sequence: int, **fields: Any) -> NewStamp:
         device_id=None,
         link_version=None,
         request_id=new_id(),
-        at=NOW,
+        at_ms=round(at * 1000),
     )._replace(**fields)

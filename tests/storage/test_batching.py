@@ -53,9 +53,9 @@ async def test_while_one_flush_runs_the_next_collects() -> None:
     flushes = Flushes()
     flushes.gate.clear()
     batcher = Batcher(flushes)
-    first = asyncio.create_task(batcher.submit(1))
+    first = asyncio.ensure_future(batcher.submit(1))
     await settle()
-    later = [asyncio.create_task(batcher.submit(n)) for n in (2, 3, 4)]
+    later = [asyncio.ensure_future(batcher.submit(n)) for n in (2, 3, 4)]
     await settle()
     assert flushes.batches == [[1]]
     flushes.gate.set()
@@ -108,9 +108,9 @@ async def test_a_cancelled_waiter_disturbs_nobody_and_its_item_is_flushed() -> N
     flushes = Flushes()
     flushes.gate.clear()
     batcher = Batcher(flushes)
-    running = [asyncio.create_task(batcher.submit(n)) for n in (1, 2)]
+    running = [asyncio.ensure_future(batcher.submit(n)) for n in (1, 2)]
     await settle()
-    waiting = [asyncio.create_task(batcher.submit(n)) for n in (3, 4)]
+    waiting = [asyncio.ensure_future(batcher.submit(n)) for n in (3, 4)]
     await settle()
     running[0].cancel()
     waiting[0].cancel()
@@ -130,7 +130,7 @@ async def test_a_refusal_nobody_waits_for_is_no_unhandled_error() -> None:
     flushes = Flushes()
     flushes.gate.clear()
     batcher = Batcher(flushes)
-    tasks = [asyncio.create_task(batcher.submit(-n)) for n in (1, 2)]
+    tasks = [asyncio.ensure_future(batcher.submit(-n)) for n in (1, 2)]
     await settle()
     flushes.gate.set()
     await asyncio.sleep(0)
@@ -146,11 +146,11 @@ async def test_drain_waits_for_everything_accepted_and_for_what_comes_meanwhile(
     flushes = Flushes()
     flushes.gate.clear()
     batcher = Batcher(flushes, max_batch=1)
-    tasks = [asyncio.create_task(batcher.submit(n)) for n in (1, 2)]
+    tasks = [asyncio.ensure_future(batcher.submit(n)) for n in (1, 2)]
     await settle()
     draining = asyncio.create_task(batcher.drain())
     await settle()
-    tasks.append(asyncio.create_task(batcher.submit(3)))
+    tasks.append(asyncio.ensure_future(batcher.submit(3)))
     await settle()
     assert not draining.done()
     flushes.gate.set()
@@ -170,7 +170,7 @@ async def test_a_cancelled_drain_leaves_the_flush_alone() -> None:
     flushes = Flushes()
     flushes.gate.clear()
     batcher = Batcher(flushes)
-    task = asyncio.create_task(batcher.submit(1))
+    task = asyncio.ensure_future(batcher.submit(1))
     await settle()
     draining = asyncio.create_task(batcher.drain())
     await settle()
@@ -223,7 +223,7 @@ async def test_a_closing_loop_cancels_those_who_wait() -> None:
     flushes = Flushes()
     flushes.gate.clear()
     batcher = Batcher(flushes, max_batch=1, name="closing")
-    tasks = [asyncio.create_task(batcher.submit(n)) for n in (1, 2)]
+    tasks = [asyncio.ensure_future(batcher.submit(n)) for n in (1, 2)]
     await settle()
     next(task for task in asyncio.all_tasks() if task.get_name() == "closing").cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)

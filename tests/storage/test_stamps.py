@@ -88,7 +88,9 @@ async def test_a_stamp_is_found_by_person_and_stamp_id(database: Database) -> No
     async with database.write_rows() as transaction:
         pairs = [(ada.id, shared), (ada.id, new_id()), (ada.id, shared)]
         _, found = await stamps.read_batch(transaction, pairs)
-    assert found == {(ada.id, shared): stamps.Stamp(**{**full._asdict(), "at": NOW})}
+    recorded = full._asdict()
+    assert recorded.pop("at_ms") == NOW * 1000
+    assert found == {(ada.id, shared): stamps.Stamp(**recorded, at=NOW)}
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, ROWS_AT_MOST])
@@ -148,7 +150,7 @@ async def test_what_is_not_committed_is_rolled_back_and_locks_nobody(database: D
     ("second", "constraint"),
     [
         ({"sequence": 1}, "stamps.user_id,stamps.sequence"),
-        ({"stamp_id": "same"}, "stamps.stamp_id,stamps.user_id"),
+        ({"stamp_id": "same"}, "stamps.user_id,stamps.stamp_id"),
     ],
 )
 async def test_a_batch_with_a_conflict_leaves_nothing(

@@ -123,7 +123,7 @@ def upgrade() -> None:
             ["user_id"], ["users.id"], name="fk_stamps_user_id", deferrable=True, initially="DEFERRED"
         ),
         sa.UniqueConstraint("user_id", "sequence", name="uq_stamps_user_id_sequence"),
-        sa.UniqueConstraint("stamp_id", "user_id", name="uq_stamps_stamp_id_user_id"),
+        sa.UniqueConstraint("user_id", "stamp_id", name="uq_stamps_user_id_stamp_id"),
     )
     op.create_index("ix_stamps_company_id_at", "stamps", ["company_id", "at"])
     op.create_table(

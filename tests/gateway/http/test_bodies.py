@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field
 
-from gateway.http.bodies import Answer, Body, Rfc3339, json_response, parse, parse_query, rfc3339
+from gateway.http.answers import json_response
+from gateway.http.bodies import Answer, Body, Rfc3339, parse, parse_query, rfc3339
 from gateway.http.fields import Form, Id, PersonnelNumber, Pin, Token, is_id
 from gateway.http.problems import Problem
 
