@@ -17,6 +17,8 @@ from crypto.message_signatures import Verifier
 from crypto.nonces import Nonces
 from crypto.pins import Argon2Cost, PinHasher
 from crypto.secrets_file import Secrets
+from gateway.accounts.gate import AccountGate
+from gateway.accounts.sessions import Sessions
 from gateway.audit.service import AuditTrail
 from gateway.clock import new_id
 from gateway.companies.service import Companies
@@ -97,6 +99,8 @@ class Gateway:
     enrolment_quota: AttemptQuota
     addresses: ClientAddresses
     gate: KioskGate
+    account_gate: AccountGate
+    sessions: Sessions
     journal: Journal
     pin_login: PinLogin
     own_pin: OwnPin
@@ -265,6 +269,13 @@ async def open_gateway(
             replays=Replays(journal, new_id),
             clock=clock,
         )
+        gateway_key = secrets.gateway_key
+        account_gate = AccountGate(
+            database=database,
+            journal=journal,
+            public_keys={gateway_key.keyid: gateway_key.public_key},
+            clock=clock,
+        )
         login = PinLogin(
             database=database,
             journal=journal,
@@ -313,6 +324,8 @@ async def open_gateway(
             enrolment_quota=AttemptQuota(ephemeral),
             addresses=addresses,
             gate=gate,
+            account_gate=account_gate,
+            sessions=Sessions(database=database, gateway_key=gateway_key, clock=clock, new_id=new_id),
             journal=journal,
             pin_login=login,
             own_pin=own_pin,

@@ -175,6 +175,14 @@ _TABLE: Final = (
         "Wait as long as Retry-After says, or ask HR or IT to unlock.",
         retry_after=5,
     ),
+    ProblemType(
+        "not-signed-in",
+        401,
+        "Not signed in",
+        "This needs somebody signed in with e-mail and password; the session may be over or was ended.",
+        SIGNS_IN,
+        "bearer",
+    ),
     ProblemType("session-expired", 401, "Session over", "The session is over or was ended.", SIGNS_IN, "bearer"),
     ProblemType(
         "confirmation-required",
@@ -225,7 +233,7 @@ _TABLE: Final = (
         "This contradicts what is already there.",
         "Read the current state, then decide anew.",
     ),
-    ProblemType("forbidden", 403, "Not allowed", "You may not do this.", "Ask someone whose role allows it."),
+    ProblemType("not-allowed", 403, "Not allowed", "You may not do this.", "Ask someone whose role allows it."),
     ProblemType(
         "too-many-requests",
         429,
