@@ -192,6 +192,27 @@ _TABLE: Final = (
         "Confirm the password, then try again.",
     ),
     ProblemType(
+        "registration-closed",
+        403,
+        "Registration closed",
+        "Nobody can register here without an invitation.",
+        "Ask the owner of the company for an invitation.",
+    ),
+    ProblemType(
+        "invitation-not-valid",
+        400,
+        "Invitation not valid",
+        "The invitation is wrong, was used before, has expired, or is for another e-mail address.",
+        "Check the address, or ask for a new invitation.",
+    ),
+    ProblemType(
+        "reset-not-valid",
+        400,
+        "Link not valid any more",
+        "The link to set a new password is wrong, was used before, or has expired.",
+        "Ask for a new link.",
+    ),
+    ProblemType(
         "link-not-valid",
         404,
         "Link not valid",
