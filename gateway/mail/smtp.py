@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import aiosmtplib
@@ -25,17 +26,20 @@ class Undeliverable(Exception):
 
 async def deliver(server: SmtpServer, message: EmailMessage) -> None:
     """Hand one message to the server, which then answers for it. Raises `Undeliverable`."""
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        username=server.username,
+        password=server.password,
+        use_tls=server.use_tls,
+        start_tls=server.start_tls,
+        timeout=TIMEOUT_SECONDS,
+    )
     try:
-        await aiosmtplib.send(
-            message,
-            hostname=server.host,
-            port=server.port,
-            username=server.username,
-            password=server.password,
-            use_tls=server.use_tls,
-            start_tls=server.start_tls,
-            timeout=TIMEOUT_SECONDS,
-        )
+        await client.connect()
+        await client.send_message(message)
+        with contextlib.suppress(aiosmtplib.SMTPException):  # the message is taken, however the farewell goes
+            await client.quit()
     except aiosmtplib.SMTPRecipientsRefused as error:
         final = all(refused.code >= 500 for refused in error.recipients)
         raise Undeliverable("the recipient was refused", is_final=final) from None
@@ -45,3 +49,5 @@ async def deliver(server: SmtpServer, message: EmailMessage) -> None:
         raise Undeliverable(f"answer {error.code}", is_final=error.code >= 500) from None
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         raise Undeliverable(type(error).__name__, is_final=isinstance(error, aiosmtplib.SMTPNotSupported)) from None
+    finally:
+        client.close()  # at once, also when this is given up: a server that hangs is not waited for

@@ -43,8 +43,10 @@ async def test_two_gateways_on_one_database_count_together(both: House, hashes: 
     house = both
     await with_login(house)
     settings = house.gateway.administration.settings
-    options = {"clock": house.clock, "database_url": settings.effective_database_url}
-    async with serving(settings.data_dir, **options) as (gateway, url):
+    async with serving(settings.data_dir, clock=house.clock, database_url=settings.effective_database_url) as (
+        gateway,
+        url,
+    ):
         beside = replace(house, gateway=gateway, url=url)
         replies = await asyncio.gather(*(login(beside if at % 2 else house, EMAIL, WRONG) for at in range(20)))
     assert hashes.computed == TRIES
