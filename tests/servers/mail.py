@@ -40,7 +40,7 @@ class MailServer:
         if self.answers:
             return self.answers.pop(0)
         content = envelope.original_content or b""
-        self.messages.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+        self.messages.append(email.message_from_bytes(content, policy=policy.default))
         self.recipients += envelope.rcpt_tos
         return "250 taken"
 
