@@ -127,22 +127,33 @@ async def test_a_password_set_on_the_command_line_ends_every_session(house: Hous
     assert not await is_signed_in(house, token)
 
 
+@pytest.mark.parametrize("how", ["set", "changed", "deactivated"])
 async def test_a_password_changed_while_somebody_signs_in_with_the_old_one_wins(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    both: House, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    house, site = both, both.gateway.administration
     user = await with_login(house)
-    site = house.gateway.administration
-    verify = site.passwords.verify
+    own = await house.gateway.account_gate.identify(await token_of(house))
+    verify, overtaking = site.passwords.verify, True
 
     async def overtaken(stored: str | None, password: str) -> bool:
+        nonlocal overtaking
         is_right = await verify(stored, password)
-        await site.accounts.set_password(user.id, OTHER_PASSWORD, actor="cli")
+        if overtaking:
+            overtaking = False
+            if how == "set":
+                await site.accounts.set_password(user.id, OTHER_PASSWORD, actor="cli")
+            elif how == "changed":
+                await house.gateway.own_account.change_password(own, PASSWORD, OTHER_PASSWORD)
+            else:
+                await site.people.add(house.company_id, full_name="B", email="b@x.example", role="owner", actor="cli")
+                await site.people.set_active(user.id, False, actor="cli")
         return is_right
 
     with monkeypatch.context() as patched:
         patched.setattr(site.passwords, "verify", overtaken)
         assert (await login(house)).problem == "login-failed"
-    assert await house.gateway.sessions.list_(user.id) == []
+    assert len(await house.gateway.sessions.list_(user.id)) == (0 if how == "set" else 1)
 
 
 async def test_a_hash_of_an_older_cost_is_renewed_at_the_next_sign_in(house: House) -> None:
