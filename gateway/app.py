@@ -13,10 +13,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from crypto.argon2_cost import PASSWORD_COST
 from crypto.message_signatures import Verifier
 from crypto.nonces import Nonces
 from crypto.pins import Argon2Cost, PinHasher
 from crypto.secrets_file import Secrets
+from gateway.accounts.gate import AccountGate
+from gateway.accounts.guard import AccountGuard
+from gateway.accounts.invitations import Invitations
+from gateway.accounts.own_account import OwnAccount
+from gateway.accounts.password_check import PasswordCheck
+from gateway.accounts.password_hashing import PasswordHashing
+from gateway.accounts.registration import Registration
+from gateway.accounts.resets import PasswordResets
+from gateway.accounts.service import Accounts
+from gateway.accounts.sessions import Sessions
 from gateway.audit.service import AuditTrail
 from gateway.clock import new_id
 from gateway.companies.service import Companies
@@ -27,6 +38,7 @@ from gateway.http.client_address import ClientAddresses
 from gateway.kiosk.gate import KioskGate
 from gateway.kiosk.replays import Replays
 from gateway.lockouts.service import Lockouts
+from gateway.mail.service import Mailer
 from gateway.metrics import Metrics
 from gateway.people.service import People
 from gateway.pin_login.hashing import HashPool
@@ -56,7 +68,16 @@ NONCE_KEY: Final = "nonce"
 PEPPER_KEY: Final = "pin pepper"
 GUARD_KEY: Final = "pin guard"
 CODE_KEY: Final = "enrolment code"
+ACCOUNT_KEY: Final = "account guard"
 """Names of the purpose keys; a name never changes, or what it protects becomes unreadable."""
+
+
+REGISTRATIONS_PER_HOUR: Final = 10
+RESETS_PER_HOUR: Final = 20
+"""Requests from one source address, where a whole office may sit. Counted in Redis as enrolment codes are, so that all
+processes count together; while it is away nobody registers or resets, but signing in goes on."""
+
+QUOTA_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +96,9 @@ class Administration:
     public_url: str
     companies: Companies
     people: People
+    passwords: PasswordHashing
+    account_guard: AccountGuard
+    accounts: Accounts
     devices: Devices
     lockouts: Lockouts
     audit: AuditTrail
@@ -97,6 +121,15 @@ class Gateway:
     enrolment_quota: AttemptQuota
     addresses: ClientAddresses
     gate: KioskGate
+    account_gate: AccountGate
+    sessions: Sessions
+    own_account: OwnAccount
+    password_resets: PasswordResets
+    registration: Registration
+    registration_quota: AttemptQuota
+    reset_quota: AttemptQuota
+    invitations: Invitations
+    mailer: Mailer
     journal: Journal
     pin_login: PinLogin
     own_pin: OwnPin
@@ -157,6 +190,12 @@ async def open_administration(
         # Always of the first version: the counts of a year are kept under it, and a new master key must not lose them.
         guard_keys = secrets.purpose_keys(GUARD_KEY)
         guard_key = guard_keys[min(guard_keys)]
+        account_keys = secrets.purpose_keys(ACCOUNT_KEY)
+        passwords = PasswordHashing(
+            hashing,
+            Argon2Cost(settings.password_hash_memory_kib, settings.password_hash_time, PASSWORD_COST.lanes),
+        )
+        account_guard = AccountGuard(database=database, key=account_keys[min(account_keys)], clock=clock, new_id=new_id)
         yield Administration(
             settings=settings,
             secrets=secrets,
@@ -186,6 +225,9 @@ async def open_administration(
                 guard_key=guard_key,
                 changed=changed,
             ),
+            passwords=passwords,
+            account_guard=account_guard,
+            accounts=Accounts(database=database, guard=account_guard, hashing=passwords, clock=clock, new_id=new_id),
             devices=Devices(
                 database=database,
                 clock=clock,
@@ -265,6 +307,60 @@ async def open_gateway(
             replays=Replays(journal, new_id),
             clock=clock,
         )
+        gateway_key = secrets.gateway_key
+        account_gate = AccountGate(
+            database=database,
+            journal=journal,
+            public_keys={gateway_key.keyid: gateway_key.public_key},
+            clock=clock,
+        )
+        sessions = Sessions(database=database, gateway_key=gateway_key, clock=clock, new_id=new_id)
+        mailer = Mailer(server=settings.smtp_server, sender=settings.mail_sender, clock=clock, metrics=metrics)
+        closing.push_async_callback(mailer.close)
+        check = PasswordCheck(
+            database=database,
+            guard=administration.account_guard,
+            hashing=administration.passwords,
+            metrics=metrics,
+            clock=clock,
+            new_id=new_id,
+        )
+        own_account = OwnAccount(
+            database=database,
+            check=check,
+            hashing=administration.passwords,
+            accounts=administration.accounts,
+            sessions=sessions,
+            clock=clock,
+            new_id=new_id,
+        )
+        password_resets = PasswordResets(
+            database=database,
+            accounts=administration.accounts,
+            guard=administration.account_guard,
+            hashing=administration.passwords,
+            mailer=mailer,
+            clock=clock,
+            randomness=randomness,
+            page_url=f"{administration.public_url}/password-reset",
+        )
+        registration = Registration(
+            database=database,
+            companies=administration.companies,
+            hashing=administration.passwords,
+            mode=settings.registration,
+            clock=clock,
+            new_id=new_id,
+            changed=changed,
+        )
+        invitations = Invitations(
+            database=database,
+            mailer=mailer,
+            clock=clock,
+            randomness=randomness,
+            new_id=new_id,
+            page_url=f"{administration.public_url}/register",
+        )
         login = PinLogin(
             database=database,
             journal=journal,
@@ -313,6 +409,15 @@ async def open_gateway(
             enrolment_quota=AttemptQuota(ephemeral),
             addresses=addresses,
             gate=gate,
+            account_gate=account_gate,
+            sessions=sessions,
+            own_account=own_account,
+            password_resets=password_resets,
+            registration=registration,
+            registration_quota=AttemptQuota(ephemeral, "register", REGISTRATIONS_PER_HOUR, QUOTA_SECONDS),
+            reset_quota=AttemptQuota(ephemeral, "reset", RESETS_PER_HOUR, QUOTA_SECONDS),
+            invitations=invitations,
+            mailer=mailer,
             journal=journal,
             pin_login=login,
             own_pin=own_pin,

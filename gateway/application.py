@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway import well_known
+from gateway.accounts.routes import AccountRoutes
 from gateway.http import health, openapi, problem_pages
 from gateway.http.bodies import BODY_LIMIT
 from gateway.http.middlewares import outer
@@ -43,6 +44,7 @@ def all_routes(gateway: Gateway) -> list[Route]:
     routes = [
         *KioskRoutes(gateway).routes(),
         *PhoneRoutes(gateway).routes(),
+        *AccountRoutes(gateway).routes(),
         *phone_page.routes(),
         *health.routes(checks),
         *problem_pages.routes(),

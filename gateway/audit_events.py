@@ -36,9 +36,11 @@ class AuditName(StrEnum):
     LOGIN_FAILED = "login.failed"
     PUBLIC_LINK_ROTATED = "public_link.rotated"
     PUBLIC_LINK_DISABLED = "public_link.disabled"
+    ACCOUNT_INVITED = "account.invited"
     ACCOUNT_REGISTERED = "account.registered"
     ACCOUNT_LOGIN = "account.login"
     ACCOUNT_LOCKED = "account.locked"
+    ACCOUNT_UNLOCKED = "account.unlocked"
     ACCOUNT_PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 the name of an event
     ACCOUNT_PASSWORD_RESET = "account.password_reset"  # noqa: S105 the name of an event
     USER_CREATED = "user.created"

@@ -82,7 +82,7 @@ async def _make(administration: Administration) -> Demo:
     company = await companies.add(COMPANY, timezone="Europe/Berlin", locale="en", actor=ACTOR)
     owner = await people.add(company.id, full_name=OWNER_NAME, email=OWNER_EMAIL, role="owner", actor=ACTOR)
     password = administration.randomness(PASSWORD_BYTES).hex()
-    await people.set_password(owner.id, password, actor=ACTOR)
+    await administration.accounts.set_password(owner.id, password, actor=ACTOR)
     shown = []
     for number, name in PEOPLE:
         person = await people.add(company.id, full_name=name, personnel_number=number, actor=ACTOR)

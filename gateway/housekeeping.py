@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from storage import lockouts, trust_changes
+from gateway.accounts.guard import KEEP_SECONDS as KEEP_TRIES_SECONDS
+from storage import account_guard, account_sessions, invitations, lockouts, password_resets, trust_changes
 from storage.database import StorageError
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Housekeeping:
         async with self._database.write() as connection:
             await trust_changes.purge(connection, now - KEEP_TRUST_CHANGES_SECONDS)
             await lockouts.purge(connection, now - KEEP_FAILURES_SECONDS)
+            await account_sessions.purge(connection, now)
+            await account_guard.purge(connection, now - KEEP_TRIES_SECONDS, now)
+            await password_resets.purge(connection, now)
+            await invitations.purge(connection, now)
 
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_SECONDS)

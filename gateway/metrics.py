@@ -102,6 +102,9 @@ class Metrics:
         self.locks_total = Counter(
             "stampgate_locks_total", "Locks that began.", ["tier", "scope", "reason"], registry=self.registry
         )
+        self.mails_total = Counter(
+            "stampgate_mails_total", "Mails by kind and outcome.", ["kind", "outcome"], registry=self.registry
+        )
         self.batch_size = Histogram(
             "stampgate_batch_size", "Items per flush.", ["batcher"], buckets=BATCH_SIZES, registry=self.registry
         )
@@ -131,6 +134,10 @@ class Metrics:
     def lock(self, tier: str, scope: str, reason: str) -> None:
         """Count one lock that began."""
         self.locks_total.labels(tier, scope, reason).inc()
+
+    def mail(self, kind: str, outcome: str) -> None:
+        """Count one try to deliver a mail: ``delivered``, ``again``, ``given-up``."""
+        self.mails_total.labels(kind, outcome).inc()
 
     def batch_observer(self, batcher: str) -> Callable[[int], None]:
         """Return what a ``Batcher`` calls with each batch's size."""

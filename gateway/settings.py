@@ -18,8 +18,11 @@ import pydantic
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from crypto.argon2_cost import PASSWORD_COST
 from crypto.message_signatures import UnknownAuthority, normalise_authority
 from gateway.http.field_faults import FieldFault, field_errors
+from gateway.mail.server import SmtpServer, read_smtp_url
+from gateway.people.fields import read_email
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +33,6 @@ SECRET_SETTINGS: Final = ("database_url", "redis_url", "smtp_url")
 
 DATABASE_SCHEMES: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 REDIS_SCHEMES: Final = ("memory", "redis", "rediss", "redis+cluster", "unix")
-SMTP_SCHEMES: Final = ("smtp", "smtps")
 
 
 class SettingsError(Exception):
@@ -56,6 +58,7 @@ class Settings(BaseSettings):
     database_url: Annotated[str | None, Field(repr=False)] = None
     redis_url: Annotated[str, Field(repr=False)] = "memory://"
     smtp_url: Annotated[str | None, Field(repr=False)] = None
+    mail_from: str | None = None
     data_dir: Path = Path("data")
     trusted_proxies: Annotated[list[IPv4Network | IPv6Network], NoDecode] = []
     forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
@@ -69,6 +72,8 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = "json"
     pin_hash_memory_kib: Annotated[int, Field(ge=8, le=1 << 20)] = 19456
     pin_hash_time: Annotated[int, Field(ge=1, le=16)] = 2
+    password_hash_memory_kib: Annotated[int, Field(ge=64, le=1 << 21)] = PASSWORD_COST.memory_kib
+    password_hash_time: Annotated[int, Field(ge=1, le=16)] = PASSWORD_COST.time
     hash_threads: Annotated[int | None, Field(ge=1, le=256)] = None
 
     @classmethod
@@ -132,7 +137,14 @@ class Settings(BaseSettings):
     @field_validator("smtp_url")
     @classmethod
     def _smtp_url(cls, value: str | None) -> str | None:
-        return value if value is None else _with_scheme(value, SMTP_SCHEMES)
+        if value is not None:
+            read_smtp_url(value)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_from(cls, value: str | None) -> str | None:
+        return value if value is None else read_email(value)
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -169,6 +181,17 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """The database: as set, else SQLite in the data directory."""
         return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir / 'stampgate.db').absolute()}"
+
+    @property
+    def smtp_server(self) -> SmtpServer | None:
+        """The mail server, if there is one."""
+        return None if self.smtp_url is None else read_smtp_url(self.smtp_url)
+
+    @property
+    def mail_sender(self) -> str:
+        """The address that mail comes from: as set, else one at the public address's host."""
+        host = urlsplit(self.public_url).hostname if self.public_url is not None else None
+        return self.mail_from or f"stampgate@{host or 'localhost'}"
 
     @property
     def secrets_path(self) -> Path:

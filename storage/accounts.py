@@ -46,6 +46,24 @@ async def password_hash(connection: AsyncConnection, email: str) -> str | None:
     )
 
 
+async def hold(connection: AsyncConnection, user_id: str, password_hash: str) -> bool:
+    """Tell whether this is still the password of somebody active; until the transaction ends nobody can change it."""
+    statement = (
+        select(accounts.c.password_hash)
+        .join_from(accounts, users.users)
+        .where(accounts.c.user_id == user_id, users.users.c.active.is_(True))
+        .with_for_update()
+    )
+    return await connection.scalar(statement) == password_hash
+
+
+async def rehash(connection: AsyncConnection, user_id: str, old: str, new: str) -> None:
+    """Replace exactly the hash `old`: the password stays, its cost changes. One set meanwhile is left alone."""
+    await connection.execute(
+        update(accounts).where(accounts.c.user_id == user_id, accounts.c.password_hash == old).values(password_hash=new)
+    )
+
+
 async def get(connection: AsyncConnection, user_id: str) -> Account | None:
     """Return a person's login, `None` without one."""
     row = (

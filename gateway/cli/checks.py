@@ -42,7 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
     secrets_found, secrets = _secrets(settings)
     found = [_settings(), _data_dir(settings), secrets_found]
     found += [one async for one in _database(settings, secrets)]
-    found += [await _redis(settings), _public_url(settings)]
+    found += [await _redis(settings), _public_url(settings), _mail(settings)]
     return found
 
 
@@ -149,3 +149,12 @@ def _public_url(settings: Settings) -> Finding:
     if parts.scheme != "https" and parts.hostname not in LOOPBACK:
         return Finding("note", "public URL", f"{settings.public_url}: terminals and phones need https in a browser")
     return Finding("ok", "public URL", settings.public_url)
+
+
+def _mail(settings: Settings) -> Finding:
+    server = settings.smtp_server
+    if server is None:
+        return Finding("note", "mail", "off: links to set a password go to the log instead (STAMPGATE_SMTP_URL)")
+    if server.start_tls is not True and not server.use_tls and server.host not in LOOPBACK:
+        return Finding("note", "mail", f"{server.host}: without TLS, mails and the login travel readable")
+    return Finding("ok", "mail", f"{server.host} port {server.port}, from {settings.mail_sender}")

@@ -1,4 +1,4 @@
-"""`stampgate lockout`: who is locked out of PIN login, and unlocking."""
+"""`stampgate lockout`: who is locked out, and unlocking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    commands = group(app, "lockout", "Locks that follow from wrong PINs.")
+    commands = group(app, "lockout", "Locks that follow from wrong PINs and passwords.")
 
     @administration_command(commands, "list", example="stampgate lockout list")
     async def list_(site: Administration, company: Company = None, as_json: Json = False) -> None:
@@ -95,7 +95,7 @@ def as_document(locked: Locked) -> dict[str, Any]:
 
 def _who(locked: Locked, labels: dict[str, str]) -> str:
     if locked.user is not None:
-        return f"{locked.user.full_name} ({locked.user.personnel_number})"
+        return f"{locked.user.full_name} ({locked.user.personnel_number or locked.user.email})"
     match locked.lockout.scope:
         case "device":
             return f"terminal {labels.get(locked.lockout.subject, locked.lockout.subject)}"

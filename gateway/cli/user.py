@@ -133,11 +133,14 @@ def _register_sign_in(commands: typer.Typer) -> None:
         commands, "set-password", example="stampgate user set-password owner@example.com < password.txt"
     )
     async def set_password(site: Administration, person: Person, company: Company = None) -> None:
-        """Give a person with an e-mail a password. Asks for it; without a terminal it is the first line of stdin."""
+        """Give a person with an e-mail a password; sessions and a lock end.
+
+        Asks for it; without a terminal it is the first line of stdin.
+        """
         user = await the_user(site, person, company)
         stdin = typer.get_text_stream("stdin")
         password = ask(f"New password of {user.full_name}", hide=True) if stdin.isatty() else stdin.readline()
-        await site.people.set_password(user.id, password.rstrip("\r\n"), actor=ACTOR)
+        await site.accounts.set_password(user.id, password.rstrip("\r\n"), actor=ACTOR)
         say(f"The password of {user.full_name} is set.")
 
     @administration_command(commands, "deactivate", example="stampgate user deactivate 1042")

@@ -84,12 +84,35 @@ class Companies:
         request_id: str | None = None,
     ) -> Company:
         """Found a company; phone stamping is off. Raises Problem `bad-request` with every fault."""
+        async with self._database.write() as connection:
+            company = await self.add_in(
+                connection,
+                name,
+                timezone=timezone,
+                locale=locale,
+                kiosk_networks=kiosk_networks,
+                actor=actor,
+                request_id=request_id,
+            )
+        self._changed()
+        return company
+
+    async def add_in(
+        self,
+        connection: AsyncConnection,
+        name: str,
+        *,
+        timezone: str = DEFAULT_TIMEZONE,
+        locale: str = DEFAULT_LOCALE,
+        kiosk_networks: Sequence[str] = (),
+        actor: str,
+        request_id: str | None = None,
+    ) -> Company:
+        """Found a company in the caller's transaction, who tells others after the commit. Raises as `add`."""
         values = _read_fields(name=name, timezone=timezone, locale=locale, kiosk_networks=kiosk_networks)
         company = Company(id=self._new_id(), created_at=self._clock(), **values)
-        async with self._database.write() as connection:
-            await companies.add(connection, company)
-            await self._record(connection, company.id, actor, {"founded": True}, request_id=request_id)
-        self._changed()
+        await companies.add(connection, company)
+        await self._record(connection, company.id, actor, {"founded": True}, request_id=request_id)
         return company
 
     async def list_(self) -> list[Company]:

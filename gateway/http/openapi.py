@@ -50,7 +50,7 @@ _BY_ACCESS: Final[dict[Access, tuple[str, ...]]] = {
     "signed": (*_SIGNED, *_DEVICE),
     "signed-session": (*_SIGNED, *_DEVICE, "session-expired"),
     "phone-session": ("session-expired", "state-unavailable"),
-    "account": ("session-expired", "forbidden", "state-unavailable"),
+    "account": ("not-signed-in", "not-allowed", "confirmation-required", "state-unavailable"),
 }
 
 _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
@@ -84,7 +84,15 @@ _SCHEMES: Final[JsonObject] = {
         "scheme": "bearer",
         "description": "The session_token of POST /api/time/public/auth. It lives 120 seconds.",
     },
-    "account": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An e-mail login."},
+    "account": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": (
+            "The token of POST /api/auth/login. It lives 24 hours, and ends with its session: a copy of the "
+            "signature alone is no use."
+        ),
+    },
 }
 
 _PROBLEM_SCHEMA: Final[JsonObject] = {

@@ -175,6 +175,14 @@ _TABLE: Final = (
         "Wait as long as Retry-After says, or ask HR or IT to unlock.",
         retry_after=5,
     ),
+    ProblemType(
+        "not-signed-in",
+        401,
+        "Not signed in",
+        "This needs somebody signed in with e-mail and password; the session may be over or was ended.",
+        SIGNS_IN,
+        "bearer",
+    ),
     ProblemType("session-expired", 401, "Session over", "The session is over or was ended.", SIGNS_IN, "bearer"),
     ProblemType(
         "confirmation-required",
@@ -182,6 +190,27 @@ _TABLE: Final = (
         "Password needed again",
         "This act needs a password entered within the last 10 minutes.",
         "Confirm the password, then try again.",
+    ),
+    ProblemType(
+        "registration-closed",
+        403,
+        "Registration closed",
+        "Nobody can register here without an invitation.",
+        "Ask the owner of the company for an invitation.",
+    ),
+    ProblemType(
+        "invitation-not-valid",
+        400,
+        "Invitation not valid",
+        "The invitation is wrong, was used before, has expired, or is for another e-mail address.",
+        "Check the address, or ask for a new invitation.",
+    ),
+    ProblemType(
+        "reset-not-valid",
+        400,
+        "Link not valid any more",
+        "The link to set a new password is wrong, was used before, or has expired.",
+        "Ask for a new link.",
     ),
     ProblemType(
         "link-not-valid",
@@ -225,7 +254,7 @@ _TABLE: Final = (
         "This contradicts what is already there.",
         "Read the current state, then decide anew.",
     ),
-    ProblemType("forbidden", 403, "Not allowed", "You may not do this.", "Ask someone whose role allows it."),
+    ProblemType("not-allowed", 403, "Not allowed", "You may not do this.", "Ask someone whose role allows it."),
     ProblemType(
         "too-many-requests",
         429,

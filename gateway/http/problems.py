@@ -33,7 +33,7 @@ RESERVED_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "insta
 
 _BY_STATUS: Final = {
     400: "bad-request",
-    403: "forbidden",
+    403: "not-allowed",
     404: "not-found",
     405: "method-not-allowed",
     413: "body-too-large",

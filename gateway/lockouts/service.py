@@ -1,7 +1,8 @@
-"""Who is locked out of PIN login, and letting them in again before their time.
+"""Who is locked out, and letting them in again before their time.
 
 Clearing is a row in SQL and a trust change in the same transaction; the gateways forget the counters in Redis when they
-read it. The yearly rows stay: unlocking gives a full new set of tries, not a new year.
+read it. The yearly rows stay: unlocking gives a full new set of tries, not a new year. The counters of e-mail logins
+are in SQL, and forgotten in that transaction.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.accounts.guard import TIER as ACCOUNT_TIER
 from gateway.audit_events import AuditName, event
 from gateway.http.problems import Problem
 from gateway.trust_feed import kinds
-from storage import audit, lockouts, trust_changes, users
+from storage import account_guard, audit, lockouts, trust_changes, users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -97,7 +99,7 @@ class Lockouts:
             connection,
             *(
                 event(
-                    AuditName.PIN_UNLOCKED,
+                    AuditName.ACCOUNT_UNLOCKED if lockout.tier == ACCOUNT_TIER else AuditName.PIN_UNLOCKED,
                     id=self._new_id(),
                     at=now,
                     actor=actor,
@@ -109,12 +111,15 @@ class Lockouts:
                 for lockout in cleared
             ),
         )
-        await self._announce(connection, cleared, now)
+        await self._forget_counters(connection, cleared, now)
         return cleared
 
     @staticmethod
-    async def _announce(connection: AsyncConnection, cleared: Sequence[Lockout], now: float) -> None:
+    async def _forget_counters(connection: AsyncConnection, cleared: Sequence[Lockout], now: float) -> None:
         for lockout in cleared:
+            if lockout.tier == ACCOUNT_TIER:
+                await account_guard.clear(connection, bytes.fromhex(lockout.subject))
+                continue
             counters = {
                 "company_id": lockout.company_id,
                 "tier": lockout.tier,

@@ -1,3 +1,3 @@
-"""The people of a company: their data, PINs and passwords."""
+"""The people of a company: their data and PINs."""
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from gateway.accounts.roles import Role
 from gateway.http.field_faults import FieldError, FieldFault
 from gateway.http.problems import Problem
 
@@ -17,8 +18,6 @@ NAME_LIMIT: Final = 200
 
 EMAIL_LIMIT: Final = 254
 """Characters an SMTP path can carry (RFC 5321 §4.5.3.1.3)."""
-
-ROLES: Final = ("owner", "it", "hr", "employee")
 
 _PERSONNEL_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _EMAIL: Final = re.compile(r"[^@\s\"(),:;<>\[\\\]]{1,64}@[\w-]+(?:\.[\w-]+)*")
@@ -60,8 +59,8 @@ def read_email(text: str) -> str:
 
 def read_role(text: str) -> str:
     """One of the four roles."""
-    if text not in ROLES:
-        raise FieldFault(f"must be one of {', '.join(ROLES)}")
+    if text not in set(Role):
+        raise FieldFault(f"must be one of {', '.join(Role)}")
     return text
 
 

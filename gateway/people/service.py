@@ -1,4 +1,4 @@
-"""The people of a company: who they are, their PINs and passwords, and whether they may sign in.
+"""The people of a company: who they are, their PINs, and whether they may sign in.
 
 Every change is one transaction of the rows, their audit events and, where sessions end or counts are forgotten, the
 trust changes that make every gateway follow.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from crypto.passwords import PASSWORD_COST, PASSWORD_FAULT_TEXT, PasswordHasher, password_faults
 from crypto.pins import PIN_FAULT_TEXT, generate_pin, pin_faults
 from gateway.audit_events import AuditName, event
 from gateway.http.field_faults import FieldError
@@ -18,7 +17,7 @@ from gateway.people.fields import read_person
 from gateway.people.importing import Imported, Importing
 from gateway.pin_login.subjects import number_subject
 from gateway.trust_feed import kinds
-from storage import accounts, audit, companies, lockouts, trust_changes, users
+from storage import audit, companies, lockouts, trust_changes, users
 from storage.errors import Conflict
 from storage.users import User
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from crypto.pins import Argon2Cost, PinHasher
+    from crypto.pins import PinHasher
     from gateway.clock import Clock, NewId, Randomness
     from gateway.pin_login.hashing import HashPool
     from storage.database import Database
@@ -55,14 +54,12 @@ class People:
         hashing: HashPool,
         guard_key: bytes,
         changed: Callable[[], None],
-        password_cost: Argon2Cost = PASSWORD_COST,
     ) -> None:
         self._database = database
         self._clock = clock
         self._randomness = randomness
         self._new_id = new_id
         self._pins = pins
-        self._password_cost = password_cost
         self._hashing = hashing
         self._guard_key = guard_key
         self._changed = changed
@@ -175,23 +172,6 @@ class People:
         self._changed()
         return replace(user, active=active)
 
-    async def set_password(self, user_id: str, password: str, *, actor: str, request_id: str | None = None) -> None:
-        """Give a person with an e-mail a password to sign in with, whether there was one or not.
-
-        Raises Problem `not-found`, `bad-request` naming every rule it breaks, `conflict` without an e-mail, and `busy`.
-        """
-        user = await self.get(user_id)
-        if user.email is None:
-            raise Problem("conflict", "Without an e-mail nobody can sign in with a password: give one first.")
-        codes = password_faults(password, user.email)
-        if codes:
-            faults = [FieldError("password", PASSWORD_FAULT_TEXT[code]) for code in codes]
-            raise Problem("bad-request", errors=faults, cause="a password that may not be chosen")
-        password_hash = await self._hashing.run(self._hash_password, password)
-        async with self._database.write() as connection:
-            await accounts.set_password(connection, user_id, password_hash, self._clock())
-            await self._record(connection, AuditName.ACCOUNT_PASSWORD_RESET, user, actor, {}, request_id)
-
     async def import_csv(
         self,
         company_id: str,
@@ -210,10 +190,6 @@ class People:
         return await importing.run(
             company_id, data, actor=actor, on_progress=on_progress or _in_silence, request_id=request_id
         )
-
-    def _hash_password(self, password: str) -> str:
-        """Runs in the hash pool. The hasher is made only now: it begins with a hash of its own, 50 ms others save."""
-        return PasswordHasher(self._password_cost).hash(password)
 
     async def _zero_counts(
         self,

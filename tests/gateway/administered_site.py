@@ -40,6 +40,8 @@ async def open_site(database_url: str, directory: Path, clock: MovedClock) -> As
         public_url="https://stamp.example.com",
         pin_hash_memory_kib=8,
         pin_hash_time=1,
+        password_hash_memory_kib=64,
+        password_hash_time=1,
         hash_threads=1,
     )
     async with open_administration(settings, clock=clock) as site:

@@ -114,6 +114,17 @@ def test_wrong_use_is_one_line(ready: Shell, arguments: tuple[str, ...], code: i
     assert said in ready.refused(*arguments, code=code)
 
 
+def test_a_password_is_read_from_the_first_line(ready: Shell) -> None:
+    ready.ok("user", "add", "Olga", "--email", "olga@example.com", "--role", "owner")
+    said = ready.ok("user", "set-password", "olga@example.com", stdin="a good long one\nmore").out
+    assert said == "The password of Olga is set.\n"
+    weak = ready.run("user", "set-password", "olga@example.com", stdin="short\n")
+    assert weak.code != 0
+    assert "A password has at least 10 characters." in weak.err
+    names = [one["name"] for one in ready.ok("audit", "list", "--json").items]
+    assert names.count("account.password_reset") == 1
+
+
 def test_a_number_belongs_to_one_person(ready: Shell) -> None:
     ready.ok("user", "add", "Anna", "--number", "1042")
     assert ready.refused("user", "add", "Bob", "--number", "1042") == "personnel_number: belongs to somebody already"

@@ -86,3 +86,10 @@ async def test_a_clock_that_differs_from_the_database_server_is_a_fault(
             found = {finding.about: finding for finding in await checks.examine(settings)}
             assert text in found["clock"].text
             assert found["clock"].level == "fault"
+
+
+def test_mail_is_off_on_or_readable_on_its_way(ready: Shell) -> None:
+    assert "STAMPGATE_SMTP_URL" in lines(ready)["mail"]
+    said = lines(ready, STAMPGATE_SMTP_URL="smtp://user:hidden@mail.example.com")
+    assert said["mail"] == "mail.example.com port 587, from stampgate@stamp.example.com"
+    assert "readable" in lines(ready, STAMPGATE_SMTP_URL="smtp://mail.example.com?starttls=never")["mail"]

@@ -38,6 +38,9 @@ def test_who_is_locked_why_and_until_when(ready: Shell) -> None:
     for who in ("Anna (1042)", "a number nobody has", "terminal Gate 1", "phones of the whole company"):
         assert who in listed
     assert "a new PIN is set" in listed
+    olga = ready.ok("user", "add", "Olga", "--email", "olga@example.com", "--json").json["id"]
+    asyncio.run(lock(ready, user_id=olga, tier="account", scope="email"))
+    assert "Olga (olga@example.com)" in ready.ok("lockout", "list").out
     document = next(one for one in ready.ok("lockout", "list", "--json").items if one.get("user_id") == anna)
     assert (document["full_name"], document["personnel_number"], document["tier"]) == ("Anna", "1042", "kiosk")
 

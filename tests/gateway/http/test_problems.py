@@ -151,7 +151,7 @@ def test_a_member_that_is_no_json_is_a_defect() -> None:
         (EphemeralUnavailable("x"), "state-unavailable"),
         (Conflict("users.email"), "conflict"),
         (web.HTTPNotFound(), "not-found"),
-        (web.HTTPForbidden(), "forbidden"),
+        (web.HTTPForbidden(), "not-allowed"),
         (web.HTTPRequestEntityTooLarge(1), "body-too-large"),
         (web.HTTPGone(), "bad-request"),
         (web.HTTPBadGateway(), "internal-error"),

@@ -90,7 +90,7 @@ async def test_without_a_number_there_is_no_pin_and_without_an_address_no_passwo
     with pytest.raises(Problem, match="conflict"):
         await site.people.set_pin(boss.id, actor="cli")
     with pytest.raises(Problem, match="conflict"):
-        await site.people.set_password(anna.id, "a long enough password", actor="cli")
+        await site.accounts.set_password(anna.id, "a long enough password", actor="cli")
 
 
 async def test_a_new_pin_zeroes_every_count_of_the_person_in_both_tiers(
@@ -178,9 +178,9 @@ async def test_two_owners_cannot_shut_each_other_out_at_once(site: Administratio
 async def test_a_password_can_be_set_and_set_again(site: Administration, company: Company) -> None:
     boss = await site.people.add(company.id, full_name="Boss", email="Boss@Example.com", role="owner", actor="cli")
     with pytest.raises(Problem, match="bad-request"):
-        await site.people.set_password(boss.id, "short", actor="cli")
+        await site.accounts.set_password(boss.id, "short", actor="cli")
     for password in ("correct horse battery", "another long password"):
-        await site.people.set_password(boss.id, password, actor="cli")
+        await site.accounts.set_password(boss.id, password, actor="cli")
         async with site.database.read() as connection:
             stored = await accounts.password_hash(connection, "boss@example.com")
         assert stored is not None
@@ -192,7 +192,7 @@ async def test_unknown_people_are_not_found(site: Administration) -> None:
         site.people.get("nobody"),
         site.people.set_pin("nobody", actor="cli"),
         site.people.set_active("nobody", False, actor="cli"),
-        site.people.set_password("nobody", "a long enough password", actor="cli"),
+        site.accounts.set_password("nobody", "a long enough password", actor="cli"),
     ):
         with pytest.raises(Problem, match="not-found"):
             await attempt

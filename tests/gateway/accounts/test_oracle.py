@@ -1,0 +1,115 @@
+"""Nobody can tell an address with a login from one without: by the answer, or by the work behind it."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crypto.passwords import PASSWORD_COST, PasswordHasher
+from tests.gateway.accounts.person import EMAIL, PASSWORD, WRONG, login, with_login
+from tests.gateway.house import open_house
+from tests.gateway.pin_login.test_oracle import chance_of_equal
+from tests.gateway.signed_in import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.gateway.accounts.conftest import Hashes
+    from tests.gateway.house import House
+    from tests.gateway.terminal import Reply
+
+OWN_TO_EACH_ANSWER = {"x-request-id", "date", "retry-after"}
+NO_PASSWORD = "nopassword@rosenthal.example"
+INACTIVE = "inactive@rosenthal.example"
+NOBODY = "nobody@rosenthal.example"
+KINDS = (EMAIL, NO_PASSWORD, INACTIVE, NOBODY)
+
+
+def seen(reply: Reply) -> tuple[int, dict[str, str], Any]:
+    """All of an answer that could tell one address from another."""
+    headers = {name: value for name, value in reply.headers.items() if name.lower() not in OWN_TO_EACH_ANSWER}
+    body = reply.body if reply.body is None else {**reply.body, "request_id": ""}
+    return reply.status, headers, body
+
+
+async def people(house: House) -> None:
+    await with_login(house)
+    site = house.gateway.administration
+    await site.people.add(house.company_id, full_name="No Password", email=NO_PASSWORD, actor="cli")
+    inactive = await with_login(house, INACTIVE, role="hr")
+    await site.people.set_active(inactive.id, False, actor="cli")
+
+
+async def test_no_answer_tells_an_address_with_a_login_from_one_without(house: House) -> None:
+    await people(house)
+    courses = [[seen(await login(house, email, WRONG)) for _ in range(6)] for email in KINDS]
+    assert [status for status, _, _ in courses[0]] == [401] * 5 + [429]
+    for course in courses:
+        assert course == courses[0]
+
+
+async def test_somebody_deactivated_is_refused_with_the_right_password_too(house: House) -> None:
+    await people(house)
+    assert seen(await login(house, INACTIVE, PASSWORD)) == seen(await login(house, NOBODY, WRONG))
+
+
+async def test_each_address_costs_one_hash_those_without_a_password_one_of_the_dummy(
+    house: House, hashes: Hashes
+) -> None:
+    await people(house)
+    for email, dummies in ((EMAIL, 0), (INACTIVE, 0), (NO_PASSWORD, 1), (NOBODY, 1)):
+        hashes.computed = hashes.dummies = 0
+        await login(house, email, WRONG)
+        assert (hashes.computed, hashes.dummies) == (1, dummies), email
+
+
+async def test_asking_for_a_reset_tells_nothing(house: House) -> None:
+    await people(house)
+    answers = [seen(await call(house, "POST", "/api/auth/request-reset", {"email": email})) for email in KINDS]
+    assert answers[0][0] == 202
+    for answer in answers:
+        assert answer == answers[0]
+
+
+async def durations(house: House, rounds: int) -> tuple[list[float], list[float]]:
+    """Time wrong logins at known and unknown addresses, a pair at a time in random order."""
+    for at in range(rounds):
+        await with_login(house, f"known{at}@rosenthal.example", role="hr")
+    known: list[float] = []
+    unknown: list[float] = []
+    for at in range(rounds):
+        pair = [(f"known{at}@rosenthal.example", known), (f"unknown{at}@rosenthal.example", unknown)]
+        random.shuffle(pair)
+        for email, times in pair:
+            started = time.perf_counter()
+            assert (await login(house, email, WRONG)).problem == "login-failed"
+            times.append(time.perf_counter() - started)
+    return known, unknown
+
+
+REAL_COST = {"password_hash_memory_kib": PASSWORD_COST.memory_kib, "password_hash_time": PASSWORD_COST.time}
+
+
+@pytest.mark.alone
+async def test_no_duration_tells_an_address_with_a_login_from_one_without(tmp_path: Path) -> None:
+    async with open_house(tmp_path / "data", **REAL_COST) as house:
+        known, unknown = await durations(house, 24)
+    assert chance_of_equal(known, unknown) > 1e-4
+
+
+@pytest.mark.alone
+async def test_the_measurement_would_notice_if_unknown_addresses_were_not_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify = PasswordHasher.verify
+
+    def without_dummy(self: PasswordHasher, password_hash: str, password: str) -> bool:
+        return password_hash != self.dummy and verify(self, password_hash, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", without_dummy)
+    async with open_house(tmp_path / "data", **REAL_COST) as house:
+        known, unknown = await durations(house, 14)
+    assert chance_of_equal(known, unknown) < 1e-4
