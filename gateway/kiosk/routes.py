@@ -35,6 +35,7 @@ from gateway.stamping.models import (
     RecordedAnswer,
     StatusAnswer,
     days_answer,
+    read_action,
     recorded_json,
     status_answer,
 )
@@ -267,16 +268,16 @@ class KioskRoutes:
     async def action(self, request: web.Request, signed: SignedRequest) -> web.Response:
         """Stamp. The path every wage depends on: nothing here but parsing, recording and answering."""
         session = _session(signed)
-        body = parse(ActionBody, signed.body)
+        stamp_id, action = read_action(signed.body)
         recorded = await self._gateway.stamping.record(
             StampRequest(
-                user_id=session.user_id,
-                company_id=session.company_id,
-                stamp_id=body.stamp_id,
-                action=body.action,
-                tier="kiosk",
-                request_id=request[REQUEST_ID],
-                device_id=signed.device.device_id,
+                session.user_id,
+                session.company_id,
+                stamp_id,
+                action,
+                "kiosk",
+                request[REQUEST_ID],
+                signed.device.device_id,
             )
         )
         return JsonAnswer(recorded_json(recorded), 200 if recorded.repeated else 201)

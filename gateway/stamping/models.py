@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from gateway.http.bodies import Answer, Body, Rfc3339, rfc3339
+from gateway.http.bodies import Answer, Body, Rfc3339, parse, rfc3339
 from gateway.http.fields import Id
 from gateway.stamping.actions import Action, State
 
@@ -22,6 +23,28 @@ class ActionBody(Body):
 
     stamp_id: Id
     action: Annotated[Action, Field(strict=False)]
+
+
+_PLAIN_ACTION: Final = re.compile(
+    rb'\{"stamp_id": ?"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", ?"action": ?"([a-z_]+)"\}'
+)
+"""A stamp as the usual clients write it: both fields in this order, nothing else, no escapes."""
+
+_ACTIONS: Final = {action.value.encode(): action for action in Action}
+
+
+def read_action(raw: bytes) -> tuple[str, Action]:
+    """Return `stamp_id` and action of a stamp's JSON.
+
+    The usual spelling is read in one step, a tenth of the general way, which gets all other bodies and names their
+    faults. Raises Problem `bad-request` and `body-too-large`.
+    """
+    plain = _PLAIN_ACTION.fullmatch(raw)
+    action = None if plain is None else _ACTIONS.get(plain[2])
+    if plain is not None and action is not None:
+        return plain[1].decode(), action
+    body = parse(ActionBody, raw)
+    return body.stamp_id, body.action
 
 
 class StatusAnswer(Answer):
