@@ -10,6 +10,8 @@ import typer
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.naming import the_company, the_user
 from gateway.cli.output import ask, emit_items, emit_json, hint, local_time, rfc3339, say, table
+from gateway.cli.refusals import WrongUse
+from gateway.cli.slips import check_ending, set_missing_pins, set_pin_with_slip
 from gateway.cli.user_import import import_people
 
 if TYPE_CHECKING:
@@ -105,21 +107,56 @@ def _register_people(commands: typer.Typer) -> None:
 
 
 def _register_sign_in(commands: typer.Typer) -> None:
-    @administration_command(commands, "set-pin", example="stampgate user set-pin 1042")
+    @administration_command(commands, "set-pin", example="stampgate user set-pin 1042 --slip slip.pdf")
     async def set_pin(
         site: Administration,
-        person: Person,
+        person: Annotated[
+            str | None,
+            typer.Argument(
+                metavar="[PERSON]",
+                help="Personnel number, e-mail, full name or id; nobody with --all-without-pin.",
+                show_default=False,
+            ),
+        ] = None,
         pin: Annotated[
             str | None,
             typer.Option(help="The PIN that was chosen; a command line can be read by others, so rather use --ask."),
         ] = None,
         prompt: Annotated[bool, typer.Option("--ask", help="Ask for the PIN instead of making one.")] = False,
+        slip: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE.pdf", help="Write the PIN on a slip instead of showing it.", show_default=False),
+        ] = None,
+        everybody: Annotated[
+            bool, typer.Option("--all-without-pin", help="Make a PIN for everybody active who has none; needs --slips.")
+        ] = False,
+        slips: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE.pdf", help="Where the slips go, a page for each.", show_default=False),
+        ] = None,
         company: Company = None,
         as_json: Json = False,
     ) -> None:
-        """Give a person a new PIN, shown this once. Forgets all wrong tries, ends locks and open sessions."""
+        """Give a person a new PIN, shown this once. Forgets all wrong tries, ends locks and open sessions.
+
+        With --slip it is not shown but written on a sheet for a window envelope (DIN 5008), to be folded in three with
+        the name outside. For everybody at once: stampgate user set-pin --all-without-pin --slips slips.pdf
+        """
+        if everybody or slips is not None:
+            if not everybody or slips is None or person is not None or pin is not None or prompt or slip is not None:
+                raise WrongUse("--all-without-pin goes with --slips FILE.pdf, and with no person and no PIN")
+            check_ending(slips)
+            await set_missing_pins(site, await the_company(site, company), slips, as_json=as_json)
+            return
+        if person is None:
+            raise WrongUse("say whose PIN, or --all-without-pin --slips FILE.pdf")
+        if slip is not None:
+            check_ending(slip)
         user = await the_user(site, person, company)
         chosen = ask("New PIN", hide=True) if prompt and pin is None else pin
+        if slip is not None:
+            await set_pin_with_slip(site, user, chosen, slip, as_json=as_json)
+            return
         generated = await site.people.set_pin(user.id, chosen, actor=ACTOR)
         if as_json:
             emit_json({"id": user.id, "personnel_number": user.personnel_number} | _shown_once(generated))

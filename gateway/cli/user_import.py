@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gateway.cli.commands import ACTOR
-from gateway.cli.output import console, emit_json, hint, say
+from gateway.cli.output import emit_json, hint, say
+from gateway.cli.progress import progress
 from gateway.cli.refusals import FAILURE, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gateway.app import Administration
@@ -22,7 +21,7 @@ FAULTS_SHOWN = 50
 
 async def import_people(site: Administration, company: Company, file: Path, *, as_json: bool) -> None:
     """Import `file` and say what happened. Raises Finished with exit code 1 when the file has faults."""
-    with _progress() as on_progress:
+    with progress("Importing people") as on_progress:
         imported = await site.people.import_csv(
             company.id,
             file.read_bytes(),  # noqa: ASYNC240 the command does nothing else meanwhile
@@ -47,22 +46,3 @@ async def import_people(site: Administration, company: Company, file: Path, *, a
             hint(f"… and {len(imported.errors) - FAULTS_SHOWN} more; --json shows all")
     if imported.errors:
         raise Finished(FAILURE)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr while people are written; nothing where nobody looks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    screen = console(stderr=True)
-    bar = Progress(
-        TextColumn("Importing people"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=screen,
-        transient=True,
-        disable=not screen.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("import", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,25 +1,18 @@
-"""Which language a page speaks, and the texts of that language.
-
-English is the language of the templates; every other language has one gettext catalogue in source form
-(`translations/<language>/LC_MESSAGES/stampgate.po`), compiled in memory at start: nothing generated is kept beside it,
-so nothing can be out of step with it.
-"""
+"""Which language a page speaks, and the texts of the pages in that language."""
 
 from __future__ import annotations
 
-import gettext
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
+from gateway import languages
+from gateway.languages import LANGUAGES
 
 if TYPE_CHECKING:
+    import gettext
     from collections.abc import Mapping
 
-LANGUAGES = ("en", "de")
-"""The languages pages exist in; the first is the one of the templates and of everybody we cannot please otherwise."""
+__all__ = ["LANGUAGES", "TRANSLATIONS", "catalogue_path", "choose_language", "load_catalogues"]
 
 ACCEPT_LANGUAGE_LIMIT = 500
 """Characters of `Accept-Language` that are read; browsers send fewer than 100."""
@@ -29,24 +22,12 @@ TRANSLATIONS = Path(__file__).parent / "translations"
 
 def catalogue_path(language: str) -> Path:
     """Return where the catalogue of `language` is kept in source form."""
-    return TRANSLATIONS / language / "LC_MESSAGES" / "stampgate.po"
+    return languages.catalogue_path(TRANSLATIONS, language)
 
 
 def load_catalogues() -> Mapping[str, gettext.NullTranslations]:
-    """Return the texts of every language of `LANGUAGES`, by language.
-
-    Raises `OSError` or Babel's `PoFileError` when a catalogue is missing or damaged: a gateway must not start with
-    half of its pages unreadable.
-    """
-    catalogues: dict[str, gettext.NullTranslations] = {LANGUAGES[0]: gettext.NullTranslations()}
-    for language in LANGUAGES[1:]:
-        with catalogue_path(language).open("rb") as source:
-            catalogue = read_po(source, locale=language, abort_invalid=True)
-        compiled = io.BytesIO()
-        write_mo(compiled, catalogue)
-        compiled.seek(0)
-        catalogues[language] = gettext.GNUTranslations(compiled)
-    return catalogues
+    """Return the texts of the pages in every language. Raises what `read_catalogues` does when one is damaged."""
+    return languages.read_catalogues(TRANSLATIONS)
 
 
 def choose_language(asked: str | None, accept_language: str) -> str:
