@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,21 @@ from tests.protocol.signed_requests import COMPONENTS, Forge
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tests.gateway.house import House
     from tests.servers.redis import RedisServer
 
 STATUS = f"{KIOSK}/device"
 
 
-async def test_of_500_concurrent_uses_of_one_nonce_exactly_one_is_accepted(any_house: House) -> None:
+async def test_of_500_concurrent_uses_of_one_nonce_exactly_one_is_accepted(
+    any_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal = await any_house.terminal()
+    # On a slow machine 500 requests take longer than the trust feed may be old, and 503 is not the answer in question.
+    now = time.monotonic()
+    monkeypatch.setattr(any_house.gateway.feed, "_monotonic", lambda: now)
     fields = terminal.headers("GET", STATUS, nonce=await terminal.nonce())
     replies = await asyncio.gather(*(terminal.send("GET", STATUS, b"", fields) for _ in range(500)))
     assert Counter((reply.status, reply.problem) for reply in replies) == {(200, ""): 1, (401, "nonce-replayed"): 499}
