@@ -139,8 +139,9 @@ def _register_sign_in(commands: typer.Typer) -> None:
     ) -> None:
         """Give a person a new PIN, shown this once. Forgets all wrong tries, ends locks and open sessions.
 
-        With --slip it is not shown but written on a sheet for a window envelope (DIN 5008), to be folded in three with
-        the name outside. For everybody at once: stampgate user set-pin --all-without-pin --slips slips.pdf
+        With --slip it is not shown, but written on a sheet for a window envelope.
+
+        For everybody at once: stampgate user set-pin --all-without-pin --slips slips.pdf
         """
         if everybody or slips is not None:
             if not everybody or slips is None or person is not None or pin is not None or prompt or slip is not None:
