@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from gateway.accounts.roles import Role
-from gateway.devices.networks import NETWORKS_LIMIT
+from gateway.companies.fields import read_timezone
+from gateway.devices.models import Networks
 from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.changes import Changes, omitted
 from gateway.http.fields import Token
-from gateway.people.fields import NAME_LIMIT, read_email
+from gateway.people.fields import NAME_LIMIT, read_email, read_text
 
 if TYPE_CHECKING:
     from storage.companies import Company
@@ -33,13 +34,13 @@ class CompanySettings(Answer):
 class CompanyChanges(Changes):
     """What to change about a company; what is left out stays."""
 
-    name: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)] = omitted()
-    timezone: Annotated[str, Field(max_length=64, examples=["Europe/Berlin"])] = omitted()
+    name: Annotated[str, AfterValidator(read_text), Field(min_length=1, max_length=NAME_LIMIT)] = omitted()
+    timezone: Annotated[str, AfterValidator(read_timezone), Field(max_length=64, examples=["Europe/Berlin"])] = (
+        omitted()
+    )
     locale: Literal["de", "en"] = omitted()
     public_stamp_enabled: bool = omitted()
-    kiosk_networks: Annotated[
-        list[Annotated[str, Field(max_length=64)]], Field(max_length=NETWORKS_LIMIT, examples=[["192.168.10.0/24"]])
-    ] = omitted()
+    kiosk_networks: Networks = omitted()
 
 
 class InvitationBody(Body):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import available_timezones
 
 from crypto.tokens import new_token, token_hash
 from gateway.audit_events import AuditName, event
+from gateway.companies.fields import read_timezone
 from gateway.devices.networks import read_networks
 from gateway.http.field_faults import FieldError, FieldFault
 from gateway.http.problems import Problem
@@ -271,9 +271,10 @@ def _read_fields(**values: Any) -> dict[str, Any]:
                 except FieldFault as fault:
                     faults.append(FieldError(name, str(fault)))
             case "timezone":
-                read[name] = value
-                if value not in available_timezones():
-                    faults.append(FieldError(name, "must be a time zone such as Europe/Berlin"))
+                try:
+                    read[name] = read_timezone(value)
+                except FieldFault as fault:
+                    faults.append(FieldError(name, str(fault)))
             case "locale":
                 read[name] = value
                 if value not in LOCALES:

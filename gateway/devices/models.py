@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from gateway.devices.fields import LABEL_LIMIT, LOCATION_LIMIT, REASON_LIMIT
+from gateway.devices.fields import LABEL_LIMIT, LOCATION_LIMIT, REASON_LIMIT, read_label, read_location
 from gateway.devices.lifecycle import DeviceState
-from gateway.devices.networks import NETWORKS_LIMIT
+from gateway.devices.networks import NETWORKS_LIMIT, read_network
 from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.changes import Changes, omitted
 
@@ -97,11 +97,10 @@ class RegisteredTerminal(Answer):
     expires_at: Rfc3339
 
 
-Networks = Annotated[
-    list[Annotated[str, Field(max_length=64)]], Field(max_length=NETWORKS_LIMIT, examples=[["192.168.10.0/24"]])
-]
-Label = Annotated[str, Field(min_length=1, max_length=LABEL_LIMIT)]
-Location = Annotated[str, Field(max_length=LOCATION_LIMIT)]
+Network = Annotated[str, AfterValidator(read_network), Field(max_length=64)]
+Networks = Annotated[list[Network], Field(max_length=NETWORKS_LIMIT, examples=[["192.168.10.0/24"]])]
+Label = Annotated[str, AfterValidator(read_label), Field(min_length=1, max_length=LABEL_LIMIT)]
+Location = Annotated[str, AfterValidator(read_location), Field(max_length=LOCATION_LIMIT)]
 
 
 class TerminalBody(Body):

@@ -13,8 +13,8 @@ class Changes(Body):
     """Base of what changes some fields of something."""
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that were sent, null included."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        """Return the fields that were sent, null included, in the model's order."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
 
 
 def omitted() -> Any:

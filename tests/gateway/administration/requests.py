@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,9 @@ async def send(
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     if data is not None:
         headers["Content-Type"] = content_type
+    file = None if data is None else io.BytesIO(data)
     async with house.http.request(
-        method, house.url + path, data=data, headers=headers, skip_auto_headers=["Content-Type"]
+        method, house.url + path, data=file, headers=headers, skip_auto_headers=["Content-Type"]
     ) as answer:
         raw = await answer.read()
         is_json = answer.content_type.endswith("json")

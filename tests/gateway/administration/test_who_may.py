@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.accounts.gate import CONFIRMED_FOR_SECONDS
-from gateway.accounts.roles import PERMISSIONS, Role
+from gateway.accounts.roles import CONFIRMED_FOR_SECONDS, PERMISSIONS, Role
 from gateway.application import all_routes
 from tests.gateway.administration.examples import EXAMPLES, SENSITIVE
 from tests.gateway.administration.requests import send
