@@ -44,6 +44,8 @@ from gateway.people.service import People
 from gateway.pin_login.hashing import HashPool
 from gateway.pin_login.own_pin import OwnPin
 from gateway.pin_login.service import PinLogin
+from gateway.stamping.corrections import Corrections
+from gateway.stamping.history import StampHistory
 from gateway.stamping.service import Stamping
 from gateway.trust_feed.cleared_locks import ClearedLocks
 from gateway.trust_feed.companies import CompanyRegistry
@@ -100,6 +102,8 @@ class Administration:
     account_guard: AccountGuard
     accounts: Accounts
     devices: Devices
+    history: StampHistory
+    corrections: Corrections
     lockouts: Lockouts
     audit: AuditTrail
 
@@ -238,6 +242,8 @@ async def open_administration(
                 kiosk_url=f"{address}/kiosk",
                 changed=changed,
             ),
+            history=StampHistory(database=database, clock=clock, new_id=new_id),
+            corrections=Corrections(database=database, clock=clock, new_id=new_id),
             lockouts=Lockouts(database=database, clock=clock, new_id=new_id, changed=changed),
             audit=AuditTrail(database=database),
         )

@@ -9,13 +9,20 @@ from aiohttp import web
 
 from gateway import well_known
 from gateway.accounts.routes import AccountRoutes
+from gateway.audit.routes import AuditRoutes
+from gateway.companies.routes import CompanyRoutes
+from gateway.devices.routes import DeviceRoutes
 from gateway.http import health, openapi, problem_pages
 from gateway.http.bodies import BODY_LIMIT
 from gateway.http.middlewares import outer
 from gateway.http.routes import Route, register
 from gateway.kiosk.routes import KioskRoutes
+from gateway.lockouts.routes import LockoutRoutes
 from gateway.pages import phone as phone_page
+from gateway.people.routes import PeopleRoutes
+from gateway.phone.poster_route import PosterRoute
 from gateway.phone.routes import PhoneRoutes
+from gateway.stamping.routes import StampRoutes
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
@@ -45,9 +52,24 @@ def all_routes(gateway: Gateway) -> list[Route]:
         *KioskRoutes(gateway).routes(),
         *PhoneRoutes(gateway).routes(),
         *AccountRoutes(gateway).routes(),
+        *_administration(gateway),
         *phone_page.routes(),
         *health.routes(checks),
         *problem_pages.routes(),
         *well_known.routes(gateway.administration.secrets.gateway_key),
     ]
     return [*routes, openapi.route(routes, version("stampgate"))]
+
+
+def _administration(gateway: Gateway) -> list[Route]:
+    """Return the routes for people who run a company."""
+    gate, site = gateway.account_gate, gateway.administration
+    return [
+        *CompanyRoutes(gate=gate, companies=site.companies, invitations=gateway.invitations).routes(),
+        *PosterRoute(gate=gate, companies=site.companies).routes(),
+        *PeopleRoutes(gate=gate, people=site.people, own_account=gateway.own_account).routes(),
+        *DeviceRoutes(gate=gate, devices=site.devices).routes(),
+        *StampRoutes(gate=gate, history=site.history, corrections=site.corrections).routes(),
+        *LockoutRoutes(gate=gate, lockouts=site.lockouts).routes(),
+        *AuditRoutes(gate=gate, audit=site.audit).routes(),
+    ]

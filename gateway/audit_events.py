@@ -45,6 +45,8 @@ class AuditName(StrEnum):
     ACCOUNT_PASSWORD_RESET = "account.password_reset"  # noqa: S105 the name of an event
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
+    STAMP_CORRECTED = "stamp.corrected"
+    STAMPS_EXPORTED = "stamps.exported"
     SETTINGS_CHANGED = "settings.changed"
 
 

@@ -107,9 +107,12 @@ async def add(connection: AsyncConnection, user: User, *, pin_record: bytes | No
     await stamps.add_presence(connection, user.id, user.company_id, user.created_at)
 
 
-async def get(connection: AsyncConnection, user_id: str) -> User | None:
-    """Return one person."""
-    row = (await connection.execute(_SELECT.where(users.c.id == user_id))).one_or_none()
+async def get(connection: AsyncConnection, user_id: str, *, lock: bool = False) -> User | None:
+    """Return one person; with `lock` nobody else changes them until the transaction ends."""
+    statement = _SELECT.where(users.c.id == user_id)
+    if lock:  # SQLite writers have the whole file; PostgreSQL lets others refer to the row meanwhile
+        statement = statement.with_for_update(key_share=True)
+    row = (await connection.execute(statement)).one_or_none()
     return None if row is None else _user(row)
 
 
@@ -147,14 +150,18 @@ async def list_(
     search: str | None = None,
     after: str | None = None,
     limit: int = 100,
+    active: bool | None = None,
 ) -> list[User]:
     """Return people by name, at most `limit` of them, those behind the person with id `after`.
 
     `search` is a part of the name, the address or the personnel number, in any case; `company_id` `None` means all.
+    Behind somebody who is not of the company there is nobody.
     """
     statement = _SELECT.order_by(users.c.full_name, users.c.id).limit(limit)
     if company_id is not None:
         statement = statement.where(users.c.company_id == company_id)
+    if active is not None:
+        statement = statement.where(users.c.active.is_(active))
     if search:
         statement = statement.where(
             or_(
@@ -165,10 +172,17 @@ async def list_(
         )
     if after is not None:
         last = users.alias("last")
-        place = select(last.c.full_name).where(last.c.id == after).scalar_subquery()
+        there = last.c.id == after if company_id is None else and_(last.c.id == after, last.c.company_id == company_id)
+        place = select(last.c.full_name).where(there).scalar_subquery()
         statement = statement.where(
             or_(users.c.full_name > place, and_(users.c.full_name == place, users.c.id > after))
         )
+    return [_user(row) for row in await connection.execute(statement)]
+
+
+async def active_owners(connection: AsyncConnection, company_id: str) -> list[User]:
+    """Return the owners of a company who may sign in."""
+    statement = _SELECT.where(users.c.company_id == company_id, users.c.role == "owner", users.c.active.is_(True))
     return [_user(row) for row in await connection.execute(statement)]
 
 

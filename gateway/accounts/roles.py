@@ -62,6 +62,8 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "staff.change": _for(*_OWNER, sensitive=True),
         "role.change": _for(*_OWNER, sensitive=True),
         "pin.set": _for(*_HR, sensitive=True),
+        # One's own, if not the current password is sent along: the same as knowing the person's PIN.
+        "pin.own": _for(*Role, sensitive=True),
         "device.read": _for(*_IT),
         "device.change": _for(*_IT),
         "device.approve": _for(*_IT, sensitive=True),

@@ -5,12 +5,13 @@ Every change is one transaction of the row, its audit event and its trust change
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import available_timezones
 
 from crypto.tokens import new_token, token_hash
 from gateway.audit_events import AuditName, event
+from gateway.companies.fields import read_timezone
 from gateway.devices.networks import read_networks
 from gateway.http.field_faults import FieldError, FieldFault
 from gateway.http.problems import Problem
@@ -51,6 +52,15 @@ class LinkState:
     enabled: bool
     active: bool
     created_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PosterLink:
+    """What a poster of the current link says. `created_at` in Unix seconds."""
+
+    company: Company
+    url: str = field(repr=False)
+    created_at: float
 
 
 class Companies:
@@ -168,7 +178,7 @@ class Companies:
                 request_id=request_id,
             )
         self._changed()
-        return RotatedLink(token, f"{self._stamp_url}#t={token}", now, enabled=company.public_stamp_enabled)
+        return RotatedLink(token, self._link_url(token), now, enabled=company.public_stamp_enabled)
 
     async def disable_link(self, company_id: str, *, actor: str, request_id: str | None = None) -> bool:
         """Let the poster die without a new one. False, and nothing written, when there was none."""
@@ -193,6 +203,21 @@ class Companies:
         """What may be known about the link by anybody who looks after it; never the token."""
         company = await self.get(company_id)
         return LinkState(company.public_stamp_enabled, company.link_hash is not None, company.link_created_at)
+
+    async def poster_link(self, company_id: str, token: str) -> PosterLink:
+        """What to print for whoever has the current token: nobody else can, since it is stored nowhere.
+
+        Raises Problem `not-found`, and `link-not-valid` for a token that is not this company's current one.
+        """
+        company = await self.get(company_id)
+        current, created_at = company.link_hash, company.link_created_at
+        if current is None or created_at is None or not hmac.compare_digest(current, token_hash(token)):
+            raise Problem("link-not-valid", "This is not the token of the current link.", cause="another token")
+        return PosterLink(company, self._link_url(token), created_at)
+
+    def _link_url(self, token: str) -> str:
+        """The address on the poster. A fragment reaches no server and no log."""
+        return f"{self._stamp_url}#t={token}"
 
     async def _record(
         self,
@@ -246,9 +271,10 @@ def _read_fields(**values: Any) -> dict[str, Any]:
                 except FieldFault as fault:
                     faults.append(FieldError(name, str(fault)))
             case "timezone":
-                read[name] = value
-                if value not in available_timezones():
-                    faults.append(FieldError(name, "must be a time zone such as Europe/Berlin"))
+                try:
+                    read[name] = read_timezone(value)
+                except FieldFault as fault:
+                    faults.append(FieldError(name, str(fault)))
             case "locale":
                 read[name] = value
                 if value not in LOCALES:

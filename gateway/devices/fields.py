@@ -18,6 +18,16 @@ REASON_LIMIT: Final = 200
 """Characters, as wide as their columns."""
 
 
+def read_label(text: str) -> str:
+    """What a terminal is called."""
+    return read_text(text, LABEL_LIMIT)
+
+
+def read_location(text: str) -> str:
+    """Where a terminal is; may be empty."""
+    return read_text(text, LOCATION_LIMIT) if text.strip() else ""
+
+
 def read_reason(reason: str | None) -> str | None:
     """The reason as it is stored; None when there is nothing in it. Raises Problem `bad-request`."""
     if reason is None or not reason.strip():
@@ -35,9 +45,9 @@ def read_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         try:
             if name == "label":
-                read[name] = read_text(value, LABEL_LIMIT)
+                read[name] = read_label(value)
             elif name == "location":
-                read[name] = read_text(value, LOCATION_LIMIT) if value.strip() else ""
+                read[name] = read_location(value)
             elif name == "allowed_networks":
                 read[name] = tuple(read_networks(name, value, faults))
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
-from gateway.http.field_faults import FieldError
+from gateway.http.field_faults import FieldError, FieldFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,18 @@ def read_networks(field: str, texts: Sequence[str], faults: list[FieldError]) ->
     networks: dict[str, None] = {}
     for index, text in enumerate(texts):
         try:
-            networks[str(ip_network(text.strip()))] = None
-        except ValueError:
-            faults.append(FieldError(f"{field}.{index}", _explain(text)))
+            networks[read_network(text)] = None
+        except FieldFault as fault:
+            faults.append(FieldError(f"{field}.{index}", str(fault)))
     return list(networks)
+
+
+def read_network(text: str) -> str:
+    """One network in canonical form."""
+    try:
+        return str(ip_network(text.strip()))
+    except ValueError:
+        raise FieldFault(_explain(text)) from None
 
 
 def _explain(text: str) -> str:

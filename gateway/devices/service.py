@@ -67,13 +67,13 @@ class Devices:
         async with self._database.read() as connection:
             return [shown(device, now) for device in await devices.list_(connection, company_id)]
 
-    async def get(self, device_id: str) -> Device:
+    async def get(self, device_id: str, company_id: str | None = None) -> Device:
         """One terminal as it is now. While it is pending neither its key nor its keyid is shown to anybody.
 
-        Raises Problem `not-found`.
+        Raises Problem `not-found`, also for one of another company than `company_id`.
         """
         async with self._database.read() as connection:
-            return shown(await found(connection, device_id), self._clock())
+            return shown(await found(connection, device_id, company_id), self._clock())
 
     async def register(
         self,

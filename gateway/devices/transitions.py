@@ -95,10 +95,10 @@ class Transitions:
         await trust_changes.append(connection, kinds.DEVICE, device.id, {}, now)
 
 
-async def found(connection: AsyncConnection, device_id: str) -> Device:
-    """The stored device. Raises Problem `not-found`."""
+async def found(connection: AsyncConnection, device_id: str, company_id: str | None = None) -> Device:
+    """The stored device, of that company if one is named. Raises Problem `not-found`, for a foreign one as for none."""
     device = await devices.get(connection, device_id)
-    if device is None:
+    if device is None or company_id not in (None, device.company_id):
         raise Problem("not-found", "There is no such terminal.")
     return device
 

@@ -32,6 +32,7 @@ __all__ = [
     "parse_query",
     "read_body",
     "read_json",
+    "read_json_if_any",
     "rfc3339",
 ]
 
@@ -199,6 +200,14 @@ async def read_json(request: web.Request, model: type[BodyModel], limit: int = J
     if _JSON_TYPE.fullmatch(",".join(request.headers.getall(hdrs.CONTENT_TYPE, ()))) is None:
         raise Problem("unsupported-media-type", cause="not application/json")
     return parse(model, await read_body(request, limit))
+
+
+async def read_json_if_any(request: web.Request, model: type[BodyModel]) -> BodyModel:
+    """Return the model read from a request, or the one with nothing in it when there is no body. Raises as `read_json`.
+
+    For acts that need no word, but take one.
+    """
+    return await read_json(request, model) if request.body_exists else model()
 
 
 def _refuse_control_characters(value: object) -> None:

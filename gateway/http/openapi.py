@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from gateway.accounts.roles import PERMISSIONS
 from gateway.http.problem_types import PROBLEMS
 from gateway.http.routes import Access, Route
 
@@ -189,6 +190,11 @@ def _operation(route: Route, references: References) -> JsonObject:
             "required": True,
             "content": {"application/json": {"schema": references[route.body, "validation"]}},
         }
+    elif route.takes_file is not None:
+        operation["requestBody"] = {"required": True, "content": {route.takes_file: {"schema": {"type": "string"}}}}
+    if route.permission is not None:
+        roles = ", ".join(sorted(PERMISSIONS[route.permission].roles))
+        operation["description"] = f"Permission {route.permission}: {roles}."
     return operation
 
 
@@ -207,11 +213,22 @@ def _query_parameters(route: Route) -> list[JsonObject]:
     if route.query is None:
         return []
     schema = route.query.model_json_schema(ref_template=REF)
-    required = schema.get("required", [])
+    required, definitions = schema.get("required", []), schema.get("$defs", {})
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": property_}
+        {"name": name, "in": "query", "required": name in required, "schema": _query_schema(property_, definitions)}
         for name, property_ in schema.get("properties", {}).items()
     ]
+
+
+def _query_schema(schema: JsonObject, definitions: JsonObject) -> JsonObject:
+    """Return the schema of one parameter: whole, as it stands alone, and never null, since it is left out instead."""
+    if "$ref" in schema:
+        return _query_schema(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    choices = [_query_schema(each, definitions) for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    own = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
+    if len(choices) == 1:
+        return {**choices[0], **own}
+    return {**own, "anyOf": choices} if choices else own
 
 
 def _responses(route: Route, references: References) -> dict[str, JsonObject]:
@@ -220,8 +237,10 @@ def _responses(route: Route, references: References) -> dict[str, JsonObject]:
         response: JsonObject = {"description": HTTPStatus(status).phrase}
         if model is not None:
             response["content"] = {"application/json": {"schema": references[model, "serialization"]}}
+            if route.downloads is not None:
+                response["content"][route.downloads] = {}
         elif status not in (HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED):
-            response["content"] = {route.produces: {}}
+            response["content"] = {media_type: {} for media_type in route.produces.split(", ")}
         responses[str(status)] = response
     by_status: dict[int, list[str]] = defaultdict(list)
     for name in dict.fromkeys((*route.problems, *_implied_problems(route))):
@@ -236,9 +255,10 @@ def _implied_problems(route: Route) -> tuple[str, ...]:
     implied = [*_BY_ACCESS[route.access], "internal-error"]
     if route.path.startswith("/api/"):
         implied.append("non-canonical-target")
-    if route.body is not None or route.query is not None:
+    takes_body = route.body is not None or route.takes_file is not None
+    if takes_body or route.query is not None:
         implied.append("bad-request")
-    if route.body is not None:
+    if takes_body:
         implied += ["body-too-large"] if "signed" in route.access else ["body-too-large", "unsupported-media-type"]
     return tuple(implied)
 

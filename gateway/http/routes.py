@@ -31,8 +31,10 @@ class Route:
     """One method of one path.
 
     ``answers`` maps each success status to its model, or to ``None`` for an answer that is not JSON (of the media type
-    ``produces``) or has no content (204). ``problems`` names the route's own refusals; those that its access, body or
-    query bring along are added by the OpenAPI document.
+    ``produces``, or one of several with ", " between) or has no content (204). ``problems`` names the route's own
+    refusals; those that its access, body or query bring along are added by the OpenAPI document. ``permission`` is what
+    somebody with an e-mail login needs. ``takes_file`` is the media type of a body that is no JSON, ``downloads`` that
+    of an answer that can be had as a file instead of JSON.
     """
 
     method: str
@@ -46,6 +48,9 @@ class Route:
     answers: Mapping[int, type[BaseModel] | None] = field(default_factory=lambda: {204: None})
     problems: tuple[str, ...] = ()
     produces: str = "application/json"
+    permission: str | None = None
+    takes_file: str | None = None
+    downloads: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would only be found in production.

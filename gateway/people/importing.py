@@ -53,6 +53,7 @@ class Importing:
         *,
         actor: str,
         on_progress: Callable[[int, int], None],
+        dry_run: bool,
         request_id: str | None,
     ) -> Imported:
         """Read, compare, write. See `People.import_csv`."""
@@ -64,6 +65,8 @@ class Importing:
                 if faults:
                     return Imported(0, 0, tuple(sorted(faults, key=lambda fault: fault.line)))
                 created, updated = self._created(plan, company_id), self._updated(plan, people)
+                if dry_run:
+                    return Imported(len(created), len(updated))
                 total = len(created) + len(updated)
                 done = 0
                 for name, batch in (

@@ -6,13 +6,14 @@ trust changes that make every gateway follow.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from crypto.pins import PIN_FAULT_TEXT, generate_pin, pin_faults
+from gateway.accounts.roles import Role
 from gateway.audit_events import AuditName, event
 from gateway.http.field_faults import FieldError
 from gateway.http.problems import Problem
+from gateway.people.changes import Changing, anything_goes, check_whole, found, needed, taken
 from gateway.people.fields import read_person
 from gateway.people.importing import Imported, Importing
 from gateway.pin_login.subjects import number_subject
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 
 TIERS: Final = ("kiosk", "phone")
 """The tiers whose wrong tries are counted by personnel number."""
-
-_TAKEN: Final = {
-    "users.email": FieldError("email", "belongs to somebody already"),
-    "users.company_id,users.personnel_number": FieldError("personnel_number", "belongs to somebody already"),
-}
 
 
 class People:
@@ -65,16 +61,22 @@ class People:
         self._changed = changed
 
     async def list_(
-        self, company_id: str | None, *, search: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        company_id: str | None,
+        *,
+        search: str | None = None,
+        active: bool | None = None,
+        after: str | None = None,
+        limit: int = 100,
     ) -> list[User]:
-        """People by name, at most `limit`, those behind the person with id `after`."""
+        """People by name, at most `limit`, those behind the person with id `after`; `active` selects by that."""
         async with self._database.read() as connection:
-            return await users.list_(connection, company_id, search, after, limit)
+            return await users.list_(connection, company_id, search, after, limit, active)
 
-    async def get(self, user_id: str) -> User:
-        """One person. Raises Problem `not-found`."""
+    async def get(self, user_id: str, company_id: str | None = None) -> User:
+        """One person, of that company if one is named. Raises Problem `not-found`."""
         async with self._database.read() as connection:
-            return await _found(connection, user_id)
+            return await found(connection, user_id, company_id)
 
     async def add(
         self,
@@ -84,19 +86,20 @@ class People:
         personnel_number: str | None = None,
         email: str | None = None,
         role: str = "employee",
+        active: bool = True,
+        require: Callable[[str], None] = anything_goes,
         actor: str,
         request_id: str | None = None,
     ) -> User:
-        """Add a person without PIN or password.
+        """Add a person without PIN or password. `require` refuses, by raising, what whoever acts may not do.
 
         Raises Problem `not-found`, `bad-request` with every fault, or `conflict` when number or e-mail are taken.
         """
+        for permission in needed(Role.EMPLOYEE, frozenset() if role == Role.EMPLOYEE else frozenset({"role"})):
+            require(permission)
         given = {"full_name": full_name, "personnel_number": personnel_number, "email": email, "role": role}
         values = read_person({name: value for name, value in given.items() if value is not None})
-        if personnel_number is None and email is None:
-            raise Problem(
-                "bad-request", errors=[FieldError("personnel_number", "is needed, unless there is an e-mail")]
-            )
+        check_whole(role=values["role"], personnel_number=personnel_number, email=email)
         user = User(
             id=self._new_id(),
             company_id=company_id,
@@ -105,6 +108,7 @@ class People:
             role=values["role"],
             personnel_number=values.get("personnel_number"),
             email=values.get("email"),
+            active=active,
         )
         try:
             async with self._database.write() as connection:
@@ -114,18 +118,30 @@ class People:
                 detail = {"role": user.role}
                 await self._record(connection, AuditName.USER_CREATED, user, actor, detail, request_id)
         except Conflict as conflict:
-            raise _taken(conflict) from None
+            raise taken(conflict) from None
         return user
 
     async def set_pin(
-        self, user_id: str, pin: str | None = None, *, actor: str, request_id: str | None = None
+        self,
+        user_id: str,
+        pin: str | None = None,
+        *,
+        company_id: str | None = None,
+        by_oneself: bool = False,
+        require: Callable[[str], None] = anything_goes,
+        actor: str,
+        request_id: str | None = None,
     ) -> str | None:
         """Give a person a PIN: the one chosen, or a generated one, which is returned to be shown this once.
 
-        Zeroes every count of that person in both tiers, ends their locks and their open sessions. Raises Problem
-        `not-found`, `bad-request` naming every rule the PIN breaks, `conflict` without a personnel number, and `busy`.
+        Ends the person's open sessions. Zeroes every count of that person in both tiers and ends their locks, unless it
+        is `by_oneself` (policy, "Lockout"). `require` refuses as in `change`: with the PIN of somebody one may not edit
+        one could stamp for them. Raises Problem `not-found`, `bad-request` naming every rule the PIN breaks, `conflict`
+        without a personnel number, and `busy`.
         """
-        user = await self.get(user_id)
+        user = await self.get(user_id, company_id)
+        for permission in () if by_oneself else needed(user.role, frozenset({"pin"})):
+            require(permission)
         number = user.personnel_number
         if number is None:
             raise Problem("conflict", "Without a personnel number nobody can sign in with a PIN: give one first.")
@@ -137,16 +153,37 @@ class People:
         record = await self._hashing.run(self._pins.hash, chosen)
         now = self._clock()
         async with self._database.write() as connection:
-            current = await _found(connection, user_id)
+            current = await found(connection, user_id)
             if current.personnel_number != number:
                 raise Problem("conflict", "The personnel number was changed at the same moment: try again.")
             await users.set_pin(connection, user_id, record, now)
-            detail = {"generated": pin is None}
+            detail = {"generated": pin is None} | ({"by": "oneself"} if by_oneself else {})
             await self._record(connection, AuditName.PIN_SET, current, actor, detail, request_id)
-            await self._zero_counts(connection, current, number, actor, now, request_id)
+            if not by_oneself:
+                await self._zero_counts(connection, current, number, actor, now, request_id)
             await trust_changes.append(connection, kinds.PERSON, user_id, {}, now)
         self._changed()
         return generated
+
+    async def change(
+        self,
+        user_id: str,
+        changes: Mapping[str, Any],
+        *,
+        company_id: str | None = None,
+        require: Callable[[str], None] = anything_goes,
+        actor: str,
+        request_id: str | None = None,
+    ) -> User:
+        """Change `full_name`, `personnel_number`, `email`, `role` or `active`; null takes a number or an e-mail away.
+
+        `require` is asked for each permission that the change needs (`gateway.people.changes`) and refuses by raising.
+        A new role, or being active no longer, ends open sessions at once. Raises Problem `not-found` (also for somebody
+        of another company than `company_id`), `bad-request` with every fault, `conflict` when number or e-mail are
+        taken, or for the last active owner of a company.
+        """
+        changing = Changing(self._database, self._clock, self._new_id, self._changed)
+        return await changing.run(company_id, user_id, changes, require=require, actor=actor, request_id=request_id)
 
     async def set_active(
         self,
@@ -156,21 +193,8 @@ class People:
         actor: str,
         request_id: str | None = None,
     ) -> User:
-        """Let a person sign in and stamp, or no longer; the latter ends open sessions at once.
-
-        Raises Problem `not-found`, or `conflict` for the last active owner of a company.
-        """
-        async with self._database.write() as connection:
-            user = await _found(connection, user_id)
-            if not await users.set_active(connection, user_id, active):
-                return user
-            await self._record(connection, AuditName.USER_CHANGED, user, actor, {"active": active}, request_id)
-            await trust_changes.append(connection, kinds.PERSON, user_id, {}, self._clock())
-            if not active and user.role == "owner":
-                # Asked last: trust changes wait for each other, so two owners cannot shut each other out at once.
-                await _refuse_last_owner(connection, user)
-        self._changed()
-        return replace(user, active=active)
+        """Let a person sign in and stamp, or no longer; the latter ends open sessions at once. Raises as `change`."""
+        return await self.change(user_id, {"active": active}, actor=actor, request_id=request_id)
 
     async def import_csv(
         self,
@@ -179,16 +203,22 @@ class People:
         *,
         actor: str,
         on_progress: Callable[[int, int], None] | None = None,
+        dry_run: bool = False,
         request_id: str | None = None,
     ) -> Imported:
         """Add and change people as a CSV file says, all of them or, with any fault, nobody.
 
-        `on_progress(done, total)` is told how many people are written. Sets no PIN and no role. Raises Problem
-        `not-found`; what is wrong with the file is in the result.
+        `on_progress(done, total)` is told how many people are written; with `dry_run` it is only looked at what would
+        be done. Sets no PIN and no role. Raises Problem `not-found`; what is wrong with the file is in the result.
         """
         importing = Importing(self._database, self._clock, self._new_id)
         return await importing.run(
-            company_id, data, actor=actor, on_progress=on_progress or _in_silence, request_id=request_id
+            company_id,
+            data,
+            actor=actor,
+            on_progress=on_progress or _in_silence,
+            dry_run=dry_run,
+            request_id=request_id,
         )
 
     async def _zero_counts(
@@ -240,21 +270,3 @@ class People:
 
 def _in_silence(done: int, total: int) -> None:
     """Nobody watches."""
-
-
-async def _found(connection: AsyncConnection, user_id: str) -> User:
-    user = await users.get(connection, user_id)
-    if user is None:
-        raise Problem("not-found", "There is no such person.")
-    return user
-
-
-async def _refuse_last_owner(connection: AsyncConnection, user: User) -> None:
-    people = await users.list_(connection, user.company_id, limit=100_000)
-    if not any(other.role == "owner" and other.active and other.id != user.id for other in people):
-        raise Problem("conflict", "This is the last active owner of the company, who stays.")
-
-
-def _taken(conflict: Conflict) -> Problem:
-    fault = _TAKEN.get(conflict.constraint)
-    return Problem("conflict", errors=[] if fault is None else [fault], cause=str(conflict))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.stamping.actions import TRANSITIONS, Action, State
 from gateway.stamping.local_day import date_of, midnight
@@ -51,30 +51,61 @@ def window(now: float, zone: ZoneInfo, days: int = DAYS_SHOWN) -> float:
     return midnight(date_of(now, zone) - timedelta(days=days - 1), zone)
 
 
-def spans(stamps: Iterable[StampedAction], now: float) -> tuple[list[Span], list[float]]:
-    """Return the spans that ordered `stamps` make, and the starts of stretches whose clock-out was forgotten.
+class Timeline(NamedTuple):
+    """What ordered stamps add up to: closed spans, the starts of stretches whose clock-out was forgotten, and the end.
+
+    `state` holds since `since`; `open_since` is the clock-in of the stretch still open; `clock_out_missing` tells that
+    the latest clock-in came over an open stretch.
+    """
+
+    closed: list[Span]
+    forgotten: list[float]
+    state: State
+    since: float | None
+    open_since: float | None
+    clock_out_missing: bool
+
+
+def follow(stamps: Iterable[StampedAction]) -> Timeline:
+    """Follow ordered `stamps`, whatever they are: corrections are made one by one and may contradict for a while.
 
     When somebody clocks in while not out, the span then open adds nothing, because nobody knows when it ended; what the
     stretch had completed before (work up to a break) stays, as in `actions.apply`. The first stamp may come from the
     middle of a stretch; what precedes it is unknown and not counted.
     """
-    found: list[Span] = []
+    closed: list[Span] = []
     forgotten: list[float] = []
-    state, since, opened = State.OUT, 0.0, 0.0
+    state, since, opened, missing = State.OUT, 0.0, 0.0, False
+    stamp = None
     for stamp in stamps:
         starts = stamp.action is Action.CLOCK_IN
-        if starts and state is not State.OUT:
+        if starts:
+            missing = state is not State.OUT
+        if missing and starts:
             forgotten.append(opened)
         elif state is not State.OUT:
-            found.append(Span(state, since, stamp.at))
+            closed.append(Span(state, since, stamp.at))
         if starts:
             state, opened = State.IN, stamp.at
         else:
             state = TRANSITIONS[state].get(stamp.action, State.OUT if stamp.action is Action.CLOCK_OUT else state)
         since = stamp.at
-    if state is not State.OUT:
-        found.append(Span(state, since, max(now, since)))
-    return found, forgotten
+    return Timeline(
+        closed,
+        forgotten,
+        state,
+        since=None if stamp is None else since,
+        open_since=None if state is State.OUT else opened,
+        clock_out_missing=missing,
+    )
+
+
+def spans(stamps: Iterable[StampedAction], now: float) -> tuple[list[Span], list[float]]:
+    """Return the spans that ordered `stamps` make, the open one up to `now`, and the starts of forgotten stretches."""
+    line = follow(stamps)
+    if line.since is None or line.state is State.OUT:
+        return line.closed, line.forgotten
+    return [*line.closed, Span(line.state, line.since, max(now, line.since))], line.forgotten
 
 
 def summarise(stamps: Sequence[StampedAction], now: float, zone: ZoneInfo, days: int = DAYS_SHOWN) -> list[Day]:

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from gateway.http.problems import Problem
 from gateway.stamping.actions import Action
 from gateway.stamping.batch import StampBatch, presence_of
-from gateway.stamping.days import Day, StampedAction, summarise, window
+from gateway.stamping.corrections import stamped_actions
+from gateway.stamping.days import Day, summarise, window
 from gateway.stamping.records import Recorded, StampRequest, Status, status_of
-from storage import stamps
+from storage import corrections, stamps
 from storage.batching import Batcher
 from storage.database import Conflict
 
@@ -76,8 +77,8 @@ class Stamping:
         start = window(now, zone)
         async with self._database.read() as connection:
             # The stretch that was open when the first day began started with an earlier clock-in.
-            rows = await stamps.stamps_since(connection, user_id, start, Action.CLOCK_IN)
-        return summarise([StampedAction(Action(row.action), row.at, row.tier) for row in rows], now, zone)
+            rows = await corrections.in_effect_since(connection, user_id, start, Action.CLOCK_IN)
+        return summarise(stamped_actions(rows), now, zone)
 
     async def drain(self) -> None:
         """Wait until everything accepted has been recorded."""

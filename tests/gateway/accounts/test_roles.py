@@ -20,6 +20,7 @@ EXPECTED = {
     "staff.change": "owner",
     "role.change": "owner",
     "pin.set": "owner hr",
+    "pin.own": "owner it hr employee",
     "device.read": "owner it",
     "device.change": "owner it",
     "device.approve": "owner it",
@@ -38,6 +39,7 @@ SENSITIVE = {
     "staff.change",
     "role.change",
     "pin.set",
+    "pin.own",
     "device.approve",
     "stamps.export",
 }
@@ -55,7 +57,7 @@ def test_exactly_these_roles_have_it(permission: str, roles: str) -> None:
 
 def test_the_owner_may_everything_and_an_employee_only_what_is_their_own() -> None:
     assert all(allows(Role.OWNER, permission) for permission in PERMISSIONS)
-    assert [permission for permission in PERMISSIONS if allows(Role.EMPLOYEE, permission)] == ["own"]
+    assert [permission for permission in PERMISSIONS if allows(Role.EMPLOYEE, permission)] == ["pin.own", "own"]
 
 
 def test_what_cannot_be_undone_needs_a_fresh_password() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,7 +53,7 @@ async def test_a_person_needs_a_number_or_an_address_and_a_company(site: Adminis
 async def test_numbers_and_addresses_belong_to_one_person(
     site: Administration, company: Company, anna: User, field: str
 ) -> None:
-    taken = {"personnel_number": "7", "email": "a@example.com"}
+    taken: dict[str, Any] = {"personnel_number": "7", "email": "a@example.com"}
     await site.people.add(company.id, full_name="First", actor="cli", **taken)
     with pytest.raises(Problem, match="conflict") as refused:
         await site.people.add(company.id, full_name="Second", actor="cli", **{field: taken[field].upper()})

@@ -1,0 +1,67 @@
+"""Every role at every route: what the design says, what the table of permissions says, and what the gateway does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.accounts.roles import CONFIRMED_FOR_SECONDS, PERMISSIONS, Role
+from gateway.application import all_routes
+from tests.gateway.administration.examples import EXAMPLES, SENSITIVE
+from tests.gateway.administration.requests import send
+
+if TYPE_CHECKING:
+    from gateway.http.routes import Route
+    from tests.gateway.administration.estate import Company
+    from tests.gateway.terminal import Reply
+
+
+def administered(ours: Company) -> dict[str, Route]:
+    routes = all_routes(ours.house.gateway)
+    return {f"{route.method} {route.path}": route for route in routes if route.permission is not None}
+
+
+async def ask(ours: Company, name: str, token: str | None) -> Reply:
+    method, _, path = name.partition(" ")
+    example = EXAMPLES[name]
+    found, body = await example.make(ours)
+    target = path.replace("{id}", found) + example.query
+    return await send(ours.house, method, target, body, token=token, content_type=example.content_type)
+
+
+async def test_every_route_with_a_permission_is_in_the_table_and_no_other(ours: Company) -> None:
+    assert administered(ours).keys() == EXAMPLES.keys()
+
+
+async def test_only_what_concerns_ones_own_login_needs_no_permission(ours: Company) -> None:
+    free = [route for route in all_routes(ours.house.gateway) if route.access == "account" and not route.permission]
+    assert free
+    assert all(route.path.startswith("/api/auth/") for route in free)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_exactly_these_roles_may_and_nobody_without_a_token(ours: Company, name: str) -> None:
+    route, example = administered(ours)[name], EXAMPLES[name]
+    assert route.permission is not None
+    allowed = set(PERMISSIONS[route.permission].roles)
+    if route.permission != "own":
+        assert allowed == set(example.roles.split())
+    for role in Role:
+        reply = await ask(ours, name, ours.roles[role].token)
+        if role in example.roles.split():
+            assert reply.status == example.status, (role, reply)
+        else:
+            assert (reply.status, reply.problem) == (403, "not-allowed"), (role, reply)
+    reply = await ask(ours, name, None)
+    assert (reply.status, reply.problem) == (401, "not-signed-in")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_what_is_sensitive_needs_a_password_of_the_last_ten_minutes(ours: Company, name: str) -> None:
+    ours.house.clock.move(CONFIRMED_FOR_SECONDS + 5)
+    reply = await ask(ours, name, ours.owner.token)
+    if name in SENSITIVE:
+        assert (reply.status, reply.problem) == (403, "confirmation-required")
+    else:
+        assert reply.status == EXAMPLES[name].status, reply
