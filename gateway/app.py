@@ -23,7 +23,7 @@ from gateway.accounts.guard import AccountGuard
 from gateway.accounts.invitations import Invitations
 from gateway.accounts.own_account import OwnAccount
 from gateway.accounts.password_check import PasswordCheck
-from gateway.accounts.password_hashing import PasswordHashing
+from gateway.accounts.password_hashing import PASSWORDS_WAITING, PasswordHashing
 from gateway.accounts.registration import Registration
 from gateway.accounts.resets import PasswordResets
 from gateway.accounts.service import Accounts
@@ -41,7 +41,7 @@ from gateway.lockouts.service import Lockouts
 from gateway.mail.service import Mailer
 from gateway.metrics import Metrics
 from gateway.people.service import People
-from gateway.pin_login.hashing import HashPool
+from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
 from gateway.pin_login.own_pin import OwnPin
 from gateway.pin_login.service import PinLogin
 from gateway.stamping.corrections import Corrections
@@ -182,8 +182,18 @@ async def open_administration(
         elif await database.revision() != await database.head():
             raise NotPrepared("the database is not at this version's schema: run `stampgate db upgrade`")
         await database.bind_secrets(secrets.check_value)
-        hashing = HashPool(settings.hash_threads, observe=metrics.hash_queue.set if metrics else None)
-        closing.push_async_callback(hashing.close)
+        # Two queues: whoever floods the sign-in with e-mail and password takes no PIN's turn.
+        pools = [
+            HashPool(
+                threads,
+                waiting_per_thread=waiting,
+                observe=metrics.hash_queue_observer() if metrics is not None else None,
+            )
+            for threads, waiting in ((settings.hash_threads, WAITING_PER_THREAD), (1, PASSWORDS_WAITING))
+        ]
+        hashing, password_pool = pools
+        for pool in pools:
+            closing.push_async_callback(pool.close)
         version, address = secrets.current_version, public_url(settings, bound_port)
         pins = PinHasher(
             secrets.purpose_keys(PEPPER_KEY),
@@ -196,7 +206,7 @@ async def open_administration(
         guard_key = guard_keys[min(guard_keys)]
         account_keys = secrets.purpose_keys(ACCOUNT_KEY)
         passwords = PasswordHashing(
-            hashing,
+            password_pool,
             Argon2Cost(settings.password_hash_memory_kib, settings.password_hash_time, PASSWORD_COST.lanes),
         )
         account_guard = AccountGuard(database=database, key=account_keys[min(account_keys)], clock=clock, new_id=new_id)

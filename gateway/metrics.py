@@ -139,6 +139,17 @@ class Metrics:
         """Count one try to deliver a mail: ``delivered``, ``again``, ``given-up``."""
         self.mails_total.labels(kind, outcome).inc()
 
+    def hash_queue_observer(self) -> Callable[[int], None]:
+        """Return what one ``HashPool`` calls with the length of its queue; the gauge shows all pools together."""
+        before = 0
+
+        def observe(length: int) -> None:
+            nonlocal before
+            self.hash_queue.inc(length - before)
+            before = length
+
+        return observe
+
     def batch_observer(self, batcher: str) -> Callable[[int], None]:
         """Return what a ``Batcher`` calls with each batch's size."""
         child = self.batch_size.labels(batcher)

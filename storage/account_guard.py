@@ -102,10 +102,21 @@ async def lock(connection: AsyncConnection, subject: bytes, until: float) -> Non
     await connection.execute(delete(account_tries).where(account_tries.c.subject == subject))
 
 
-async def clear(connection: AsyncConnection, subject: bytes) -> None:
-    """Forget tries and lock of an address."""
+async def clear(connection: AsyncConnection, subject: bytes, now: float) -> None:
+    """Forget tries and lock of an address. Claims it first, as every try does, so that nobody waits crosswise."""
+    await claim(connection, subject, now)
     await connection.execute(delete(account_tries).where(account_tries.c.subject == subject))
-    await connection.execute(delete(account_guards).where(account_guards.c.subject == subject))
+    await connection.execute(
+        update(account_guards).where(account_guards.c.subject == subject).values(locked_until=None)
+    )
+
+
+async def locked_until(connection: AsyncConnection, subject: bytes) -> float | None:
+    """Return until when an address is locked, if it is or was; makes nobody wait."""
+    until: float | None = await connection.scalar(
+        select(account_guards.c.locked_until).where(account_guards.c.subject == subject)
+    )
+    return until
 
 
 async def purge(connection: AsyncConnection, before: float, now: float) -> None:

@@ -68,8 +68,12 @@ class AccountGuard:
     async def reserve(self, email: str, request_id: str | None) -> Try:
         """Reserve a try. Raises Problem `login-throttled`: the address is locked, or too many tries are under way."""
         attempt = Try(self._new_id(), email, self.subject(email), self._clock(), request_id)
-        async with self._database.write() as connection:
-            wait = await self._admit(connection, attempt)
+        async with self._database.read() as connection:  # while it is locked, knocking costs no commit
+            until = await account_guard.locked_until(connection, attempt.subject)
+        wait = None if until is None or until <= attempt.at else until - attempt.at
+        if wait is None:
+            async with self._database.write() as connection:
+                wait = await self._admit(connection, attempt)
         if wait is not None:
             raise Problem("login-throttled", retry_after=math.ceil(wait), cause="scope email")
         return attempt
@@ -100,7 +104,7 @@ class AccountGuard:
     async def clear(self, connection: AsyncConnection, email: str, *, actor: str, request_id: str | None) -> None:
         """Forget what was tried at an address and end its lock: its password is a new one."""
         subject, now = self.subject(email), self._clock()
-        await account_guard.clear(connection, subject)
+        await account_guard.clear(connection, subject, now)
         locks = await lockouts.uncleared(connection, [subject.hex()])
         cleared = await lockouts.clear(connection, [one.id for one in locks], now)
         for lock in cleared:

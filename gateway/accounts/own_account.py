@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from gateway.accounts.service import check_choice
 from gateway.audit_events import AuditName, event
+from gateway.http.problems import Problem
 from storage import account_sessions, accounts, audit, users
 
 if TYPE_CHECKING:
     from gateway.accounts.gate import SignedIn
-    from gateway.accounts.password_check import PasswordCheck
+    from gateway.accounts.password_check import PasswordCheck, Proof
     from gateway.accounts.password_hashing import PasswordHashing
     from gateway.accounts.service import Accounts
     from gateway.accounts.sessions import OpenedSession, Sessions
@@ -85,6 +86,7 @@ class OwnAccount:
             self._database.write() as connection,
         ):
             await self._check.settle(connection, proof)
+            _require_same(proof, signed_in)
             await account_sessions.confirm(connection, signed_in.session_id, self._clock())
 
     async def change_password(
@@ -93,6 +95,7 @@ class OwnAccount:
         """Change one's password; every other session ends. Raises as `sign_in`, and `bad-request`."""
         check_choice(new, signed_in.email, "new_password")
         async with self._check.proved(signed_in.email, current, request_id=request_id) as proof:
+            _require_same(proof, signed_in)
             password_hash = await self._hashing.hash(new)
             async with self._database.write() as connection:
                 await self._check.settle(connection, proof)
@@ -106,3 +109,9 @@ class OwnAccount:
                     keep_session=signed_in.session_id,
                 )
                 await account_sessions.confirm(connection, signed_in.session_id, self._clock())
+
+
+def _require_same(proof: Proof, signed_in: SignedIn) -> None:
+    """Refuse the right password of somebody else, who got this address since the session was looked up."""
+    if proof.user.id != signed_in.user_id:
+        raise Problem("login-failed", cause="the address is somebody else's by now")

@@ -1,15 +1,19 @@
-"""Passwords are hashed in the bounded pool that PINs share, and an address without a password costs the same."""
+"""Passwords are hashed in a bounded pool of their own, and an address without a password costs the same."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from crypto.passwords import PasswordHasher
 
 if TYPE_CHECKING:
     from crypto.passwords import Argon2Cost
     from gateway.pin_login.hashing import HashPool
+
+PASSWORDS_WAITING: Final = 15
+"""Passwords that may wait behind the one being hashed: a second or two of work, and far from the ten
+seconds after which a try counts as wrong. More is refused at once."""
 
 
 class PasswordHashing:

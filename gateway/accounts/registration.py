@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from crypto.tokens import token_hash
-from gateway.accounts.roles import Role
+from gateway.accounts.roles import Role, allows
 from gateway.accounts.service import check_choice
 from gateway.audit_events import AuditName, event
 from gateway.http.field_faults import FieldError
@@ -131,6 +131,10 @@ class Registration:
         invitation = await invitations.get(connection, token_hash(token), self._clock())
         if invitation is None or invitation.email != email:
             raise Problem("invitation-not-valid", cause="no such invitation, or for another address")
+        if invitation.invited_by is not None:
+            inviter = await users.get(connection, invitation.invited_by)
+            if inviter is None or not inviter.active or not allows(Role(inviter.role), "invitation.create"):
+                raise Problem("invitation-not-valid", cause="whoever invited may not any more")
         return invitation
 
     async def _join(self, connection: AsyncConnection, invitation: Invitation, full_name: str) -> User:

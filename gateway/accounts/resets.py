@@ -103,6 +103,7 @@ class PasswordResets:
             user = await users.by_email(connection, email)
             if user is None or not user.active or await accounts.get(connection, user.id) is None:
                 return None
+            await users.get(connection, user.id, lock=True)  # of many at once each counts the ones before
             if await password_resets.count(connection, user.id, now - RESET_SECONDS) >= MAILS_PER_HOUR:
                 return None
             company = await companies.get(connection, user.company_id)

@@ -72,7 +72,8 @@ class Lockouts:
                 raise Problem(
                     "conflict", "The limit of wrong tries in a year is reached: only a new PIN ends this lock."
                 )
-            cleared = await self._clear(connection, lockout_ids, actor, now, request_id)
+            chosen = [active[lockout_id] for lockout_id in lockout_ids]
+            cleared = await self._clear(connection, chosen, actor, now, request_id)
         self._changed()
         return cleared
 
@@ -81,20 +82,23 @@ class Lockouts:
         now = self._clock()
         async with self._database.write() as connection:
             active = await lockouts.active(connection, company_id, now)
-            ids = [lockout.id for lockout in active if lockout.until is not None]
-            cleared = await self._clear(connection, ids, actor, now, request_id)
+            ending = [lockout for lockout in active if lockout.until is not None]
+            cleared = await self._clear(connection, ending, actor, now, request_id)
         self._changed()
         return cleared
 
     async def _clear(
         self,
         connection: AsyncConnection,
-        lockout_ids: Collection[str],
+        locks: Collection[Lockout],
         actor: str,
         now: float,
         request_id: str | None,
     ) -> list[Lockout]:
-        cleared = await lockouts.clear(connection, lockout_ids, now)
+        # The guards first and in order, as a sign-in takes them: two transactions must not wait for each other.
+        for subject in sorted(lock.subject for lock in locks if lock.tier == ACCOUNT_TIER):
+            await account_guard.clear(connection, bytes.fromhex(subject), now)
+        cleared = await lockouts.clear(connection, [lock.id for lock in locks], now)
         await audit.append(
             connection,
             *(
@@ -118,7 +122,6 @@ class Lockouts:
     async def _forget_counters(connection: AsyncConnection, cleared: Sequence[Lockout], now: float) -> None:
         for lockout in cleared:
             if lockout.tier == ACCOUNT_TIER:
-                await account_guard.clear(connection, bytes.fromhex(lockout.subject))
                 continue
             counters = {
                 "company_id": lockout.company_id,

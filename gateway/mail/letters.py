@@ -27,6 +27,10 @@ LANGUAGES: Final = ("en", "de")
 SUBJECT: Final = "Subject: "
 SENDER_NAME: Final = "Stampgate"
 
+_ENCODED_WORD: Final = "=?"
+"""Begins an encoded word (RFC 2047 §2), which the standard library decodes in any subject it is given: the name of a
+company could so bring line breaks, and with them fields and a body of its own. Nothing is called like that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
@@ -65,7 +69,7 @@ class Letters:
             name=letter.name, company=letter.company, inviter=letter.inviter, link=letter.link
         )
         head, _, text = rendered.partition("\n\n")
-        subject = head.removeprefix(SUBJECT)
+        subject = head.removeprefix(SUBJECT).replace(_ENCODED_WORD, "= ?")
         message = EmailMessage(policy=SMTP)
         message["Subject"] = subject
         message["From"] = self._sender

@@ -22,7 +22,7 @@ from gateway.http.field_faults import FieldError
 from gateway.http.problems import Problem
 from gateway.people.fields import read_person
 from gateway.trust_feed import kinds
-from storage import audit, trust_changes, users
+from storage import account_sessions, audit, password_resets, trust_changes, users
 from storage.errors import Conflict
 
 if TYPE_CHECKING:
@@ -138,6 +138,9 @@ class Changing:
         await users.update(connection, before.id, **columns)
         if "active" in changed:
             await users.set_active(connection, before.id, after.active)
+            if not after.active:  # not only refused while it lasts: who is let in again starts anew
+                await account_sessions.end_all(connection, before.id)
+                await password_resets.forget(connection, before.id)
         told = {name: value for name, value in changed.items() if name in _TOLD}
         silent = sorted(changed.keys() - _TOLD)
         await audit.append(

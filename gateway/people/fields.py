@@ -20,7 +20,9 @@ EMAIL_LIMIT: Final = 254
 """Characters an SMTP path can carry (RFC 5321 §4.5.3.1.3)."""
 
 _PERSONNEL_NUMBER: Final = re.compile(r"[0-9]{1,12}")
-_EMAIL: Final = re.compile(r"[^@\s\"(),:;<>\[\\\]]{1,64}@[\w-]+(?:\.[\w-]+)*")
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_EMAIL: Final = re.compile(rf"(?!.{{65,}}@)(?!.*=\?){_ATOM}(?:\.{_ATOM})*@[\w-]+(?:\.[\w-]+)*")
+"""The usual form of the part before the @ (dot-atom, RFC 5322 §3.2.3): what is none, mail servers do not reach."""
 _BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -51,7 +53,7 @@ def read_personnel_number(text: str) -> str:
 
 def read_email(text: str) -> str:
     """An address in lower case: people type theirs both ways and must find one account."""
-    email = unicodedata.normalize("NFC", text).strip().lower()
+    email = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().lower())
     if len(email) > EMAIL_LIMIT or not _EMAIL.fullmatch(email):
         raise FieldFault("must be an e-mail address")
     return email

@@ -115,7 +115,7 @@ async def test_a_lock_is_told_to_whoever_claims_and_outlives_the_purge(database:
         await account_guard.purge(connection, NOW + 1, NOW + 1)
         assert await account_guard.count(connection, OTHER, 0.0) == (0, 0)
         assert await account_guard.claim(connection, SUBJECT, NOW + 2) == NOW + 900
-        await account_guard.clear(connection, SUBJECT)
+        await account_guard.clear(connection, SUBJECT, NOW + 2)
         assert await account_guard.claim(connection, SUBJECT, NOW + 3) is None
 
 

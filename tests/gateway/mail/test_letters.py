@@ -78,3 +78,22 @@ def test_neither_address_nor_link_shows_in_a_repr() -> None:
     shown = repr(letter())
     assert "ada@example.com" not in shown
     assert "abc" not in shown
+
+
+@pytest.mark.parametrize(
+    "company",
+    [
+        "=?utf-8?q?x=0D=0AReply-To:_evil@evil.example=0D=0A=0D=0ACall_now?=",
+        "=?utf-8?b?DQpCY2M6IGV2aWxAZXZpbC5leGFtcGxl?=",
+        "=?utf-8?q?=00=07?=",
+        "A =?iso-8859-1?q?=0A?= B",
+    ],
+)
+def test_a_name_that_is_an_encoded_word_brings_no_field_and_no_body(company: str) -> None:
+    message = LETTERS.write(letter(kind="invitation", company=company, inviter=company), AT)
+    head, _, _ = bytes(message).partition(b"\r\n\r\n")
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
+    assert sorted(names) == sorted(name.lower().encode() for name in message)
+    assert b"reply-to" not in names
+    assert b"bcc" not in names
+    assert str(message["Subject"]).isprintable()

@@ -36,7 +36,7 @@ def test_other_personnel_numbers_are_refused(text: str) -> None:
         read_personnel_number(text)
 
 
-@pytest.mark.parametrize("text", ["Anna@Example.COM", "a.b+c@mail.example.com", "anna@localhost", "änne@müller.de"])
+@pytest.mark.parametrize("text", ["Anna@Example.COM", "a.b+c@mail.example.com", "anna@localhost", "anne@müller.de"])
 def test_addresses_are_kept_in_small_letters(text: str) -> None:
     assert read_email(text) == text.lower()
 
