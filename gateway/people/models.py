@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from storage.users import User
 
 PersonName = Annotated[str, AfterValidator(read_text), Field(min_length=1)]
-PersonEmail = Annotated[str, AfterValidator(read_email), Field(max_length=EMAIL_LIMIT, examples=["ada@example.com"])]
+PersonEmail = Annotated[
+    str, AfterValidator(read_email), Field(max_length=EMAIL_LIMIT, json_schema_extra={"format": "email"})
+]
 PersonRole = Annotated[Role, Field(strict=False)]
 
 
