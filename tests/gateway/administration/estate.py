@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from gateway.app import Administration
     from storage.users import User
     from tests.gateway.house import House
+
+
+_numbers = itertools.count(500_001)
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Company:
         return self.roles["employee"]
 
     async def add(self, **fields: Any) -> User:
-        values = {"full_name": "Ada Winter", "personnel_number": str(uuid.uuid4().int % 10**9), **fields}
+        values = {"full_name": "Ada Winter", "personnel_number": str(next(_numbers)), **fields}
         return await self.site.people.add(self.id, actor="cli", **values)
 
     async def renew(self) -> None:

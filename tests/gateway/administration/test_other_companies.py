@@ -19,6 +19,7 @@ UNKNOWN = "0190b0e0-6f5a-7000-8000-000000000000"
 BODIES: dict[str, Any] = {
     "POST /api/users/{id}/kiosk-pin": {"pin": "730291"},
     "POST /api/devices/{id}/approve": {"thumbprint": "x" * 43},
+    "POST /api/companies/{id}/public-stamp/poster": {"token": "x" * 43, "format": "svg"},
     "POST /api/companies/{id}/invitations": {"email": "eva@example.com", "role": "hr"},
 }
 CHANGES: dict[str, Any] = {"users": {"full_name": "Eva"}, "devices": {"label": "x"}, "companies": {"name": "x"}}

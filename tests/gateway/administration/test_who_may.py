@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +40,14 @@ async def test_only_what_concerns_ones_own_login_needs_no_permission(ours: Compa
     free = [route for route in all_routes(ours.house.gateway) if route.access == "account" and not route.permission]
     assert free
     assert all(route.path.startswith("/api/auth/") for route in free)
+
+
+def test_the_page_for_people_tells_the_same() -> None:
+    page = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
+    told = {found[1]: found[2].split() for found in re.finditer(r"^\| `(\w+ /\S+)` \| ([^|]+) \|", page, re.MULTILINE)}
+    assert told == {
+        name: example.roles.split() + (["*"] if name in SENSITIVE else []) for name, example in EXAMPLES.items()
+    }
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
