@@ -28,6 +28,7 @@ from gateway.accounts.registration import Registration
 from gateway.accounts.resets import PasswordResets
 from gateway.accounts.service import Accounts
 from gateway.accounts.sessions import Sessions
+from gateway.accounts.source_quota import SourceQuotas
 from gateway.audit.service import AuditTrail
 from gateway.clock import new_id
 from gateway.companies.service import Companies
@@ -130,6 +131,7 @@ class Gateway:
     own_account: OwnAccount
     password_resets: PasswordResets
     registration: Registration
+    source_quotas: SourceQuotas
     registration_quota: AttemptQuota
     reset_quota: AttemptQuota
     invitations: Invitations
@@ -430,6 +432,7 @@ async def open_gateway(
             own_account=own_account,
             password_resets=password_resets,
             registration=registration,
+            source_quotas=SourceQuotas(addresses, clock, new_id),
             registration_quota=AttemptQuota(ephemeral, "register", REGISTRATIONS_PER_HOUR, QUOTA_SECONDS),
             reset_quota=AttemptQuota(ephemeral, "reset", RESETS_PER_HOUR, QUOTA_SECONDS),
             invitations=invitations,

@@ -19,6 +19,7 @@ from gateway.http.routes import Route, register
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
 from gateway.pages import phone as phone_page
+from gateway.pages.console import routes as console
 from gateway.people.routes import PeopleRoutes
 from gateway.phone.poster_route import PosterRoute
 from gateway.phone.routes import PhoneRoutes
@@ -37,7 +38,12 @@ def make_application(gateway: Gateway) -> web.Application:
 
 
 def all_routes(gateway: Gateway) -> list[Route]:
-    """Return every route of the product, the OpenAPI document of all the others last."""
+    """Return every route of the product: the interface and the pages of the console."""
+    return [*interface(gateway), *console.routes(gateway)]
+
+
+def interface(gateway: Gateway) -> list[Route]:
+    """Return the routes that programs call, and the pages that stand on it; the OpenAPI document of all others last."""
 
     async def trust_feed() -> None:
         if not gateway.feed.is_fresh:

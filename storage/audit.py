@@ -59,6 +59,12 @@ async def append(connection: AsyncConnection, *events: AuditEvent) -> None:
         await connection.execute(_APPEND, [{**row, "detail": dict(row["detail"])} for row in rows])
 
 
+async def get(connection: AsyncConnection, event_id: str) -> AuditEvent | None:
+    """Return one event."""
+    row = (await connection.execute(select(*_COLUMNS).where(audit_events.c.id == event_id))).one_or_none()
+    return None if row is None else AuditEvent(**row._mapping)
+
+
 async def list_(
     connection: AsyncConnection,
     company_id: str | None,

@@ -62,6 +62,16 @@ async def get(connection: AsyncConnection, token_hash: bytes, now: float) -> Inv
     return None if row is None else Invitation(**row._mapping)
 
 
+async def list_(connection: AsyncConnection, company_id: str, now: float) -> list[Invitation]:
+    """Return the invitations to a company that are not over, newest first."""
+    statement = (
+        select(*_COLUMNS)
+        .where(invitations.c.company_id == company_id, invitations.c.expires_at > now)
+        .order_by(invitations.c.created_at.desc(), invitations.c.id.desc())
+    )
+    return [Invitation(**row._mapping) for row in await connection.execute(statement)]
+
+
 async def take(connection: AsyncConnection, invitation_id: str) -> bool:
     """Use an invitation up; of several at once one gets True."""
     return (await connection.execute(delete(invitations).where(invitations.c.id == invitation_id))).rowcount == 1

@@ -52,6 +52,11 @@ class Invitations:
         self._new_id = new_id
         self._page_url = page_url
 
+    async def list_(self, company_id: str) -> list[Invitation]:
+        """The invitations to a company that nobody has accepted and that are not over, newest first."""
+        async with self._database.read() as connection:
+            return await invitations.list_(connection, company_id, self._clock())
+
     async def invite(
         self,
         company_id: str,

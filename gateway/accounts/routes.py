@@ -23,7 +23,6 @@ from gateway.accounts.models import (
 from gateway.accounts.registration import Applicant
 from gateway.http.answers import json_response
 from gateway.http.bodies import read_json
-from gateway.http.client_address import address_key
 from gateway.http.fields import is_id
 from gateway.http.middlewares import REQUEST_ID
 from gateway.http.problems import Problem
@@ -33,7 +32,6 @@ from gateway.people.models import user_answer
 if TYPE_CHECKING:
     from gateway.accounts.gate import SignedIn
     from gateway.app import Gateway
-    from storage.ephemeral.attempt_quota import AttemptQuota
 
 TAG: Final = "accounts"
 
@@ -180,7 +178,7 @@ class AccountRoutes:
     async def register(self, request: web.Request) -> web.Response:
         """Register somebody; few per source address, whether it succeeds or not."""
         body = await read_json(request, RegistrationBody)
-        await self._count(request, self._gateway.registration_quota)
+        await self._gateway.source_quotas.count(request, self._gateway.registration_quota)
         applicant = Applicant(
             email=body.email,
             password=body.password,
@@ -206,7 +204,7 @@ class AccountRoutes:
     async def request_reset(self, request: web.Request) -> web.Response:
         """Take note of an address; what comes of it is found out after this answer."""
         body = await read_json(request, ResetRequestBody)
-        await self._count(request, self._gateway.reset_quota)
+        await self._gateway.source_quotas.count(request, self._gateway.reset_quota)
         self._gateway.password_resets.request(body.email)
         return web.Response(status=202)
 
@@ -272,11 +270,3 @@ class AccountRoutes:
         """End all one's sessions but this one."""
         await self._gateway.sessions.end_others(signed_in.user_id, signed_in.session_id)
         return web.Response(status=204)
-
-    async def _count(self, request: web.Request, quota: AttemptQuota) -> None:
-        """Count a request against its source address. Raises Problem `too-many-requests`."""
-        administration = self._gateway.administration
-        source = address_key(self._gateway.addresses.of(request))
-        wait = await quota.reserve(source, administration.new_id(), administration.clock())
-        if wait:
-            raise Problem("too-many-requests", retry_after=wait, cause="the quota of this address")

@@ -48,3 +48,11 @@ class AuditTrail:
             events = await audit.list_(connection, company_id, name, cursor, limit + 1)
         more = len(events) > limit
         return Page(tuple(events[:limit]), events[limit - 1].id if more else None)
+
+    async def get(self, event_id: str, company_id: str) -> AuditEvent:
+        """One event. Raises Problem `not-found`, also for one of another company."""
+        async with self._database.read() as connection:
+            found = await audit.get(connection, event_id)
+        if found is None or found.company_id != company_id:
+            raise Problem("not-found", "There is no such event.")
+        return found

@@ -107,6 +107,7 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     kiosk, data_dir = program("stampgate-kiosk"), administration.settings.data_dir
     say(f"           try it: {kiosk} clock --state-dir {terminal.directory}")
     say(f'Add yours  {program("stampgate")} --data-dir {data_dir} device add "Front door"')
+    say(f"Console    {url}/console")
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
     say(f"API        {url}/openapi.json · health {url}/health/ready")
     if await link_is_current(administration, demo):

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-Access = Literal["public", "enrolment", "signed", "signed-session", "phone-session", "account"]
+Access = Literal["public", "enrolment", "signed", "signed-session", "phone-session", "account", "console"]
 """Who may call a route: anybody · a terminal with its new key · an enrolled terminal · a terminal with an employee
-signed in · a phone with an employee signed in · somebody with an e-mail login. Nothing is public unless it says so."""
+signed in · a phone with an employee signed in · somebody with an e-mail login · the same by the console's cookie.
+Nothing is public unless it says so."""
 
 ROUTES: Final[web.AppKey[list[Route]]] = web.AppKey("ROUTES", list)
 """All routes registered with an application, for the OpenAPI document."""

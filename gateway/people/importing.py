@@ -31,11 +31,16 @@ _EVERYBODY: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many people an import added and changed, or, when it did nothing at all, why."""
+    """How many people an import added and changed, or, when it did nothing at all, why.
+
+    `additions` are those people, `changes` each person as they were and as they are (or would be) then.
+    """
 
     created: int
     updated: int
     errors: tuple[LineFault, ...] = ()
+    additions: tuple[User, ...] = ()
+    changes: tuple[tuple[User, User], ...] = ()
 
 
 class Importing:
@@ -65,8 +70,14 @@ class Importing:
                 if faults:
                     return Imported(0, 0, tuple(sorted(faults, key=lambda fault: fault.line)))
                 created, updated = self._created(plan, company_id), self._updated(plan, people)
+                outcome = Imported(
+                    created=len(created),
+                    updated=len(updated),
+                    additions=tuple(created),
+                    changes=tuple((people[user.id], user) for user in updated),
+                )
                 if dry_run:
-                    return Imported(len(created), len(updated))
+                    return outcome
                 total = len(created) + len(updated)
                 done = 0
                 for name, batch in (
@@ -81,7 +92,7 @@ class Importing:
         except Conflict:
             # Somebody added one of these people between our reading and our writing (PostgreSQL only).
             raise Problem("conflict", "Somebody changed these people at the same moment: try again.") from None
-        return Imported(len(created), len(updated))
+        return outcome
 
     async def _plan(self, connection: AsyncConnection, company_id: str, sheet: Sheet) -> tuple[Plan, dict[str, User]]:
         if await companies.get(connection, company_id) is None:

@@ -52,6 +52,14 @@ class StampHistory:
             await _require_person(connection, wanted)
             return await stamp_history.page(connection, wanted, after=after, limit=limit)
 
+    async def one(self, company_id: str, stamp_id: str) -> ListedStamp:
+        """One stamp or correction. Raises Problem `not-found`, also for one of another company."""
+        async with self._database.read() as connection:
+            found = await stamp_history.get(connection, stamp_id)
+        if found is None or found.company_id != company_id:
+            raise Problem("not-found", "There is no such stamp.")
+        return found
+
     async def export(
         self, wanted: Wanted, *, actor: str, request_id: str | None = None
     ) -> tuple[Company, AsyncIterator[ListedStamp]]:

@@ -16,6 +16,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Another machine's name, as the browser sees it: no loopback name, and so not trusted without TLS.
+    "--host-resolver-rules=MAP stamp.test 127.0.0.1",
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS, PERMISSIONS, Role
-from gateway.application import all_routes
+from gateway.application import interface
 from tests.gateway.administration.examples import EXAMPLES, SENSITIVE
 from tests.gateway.administration.requests import send
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def administered(ours: Company) -> dict[str, Route]:
-    routes = all_routes(ours.house.gateway)
+    routes = interface(ours.house.gateway)
     return {f"{route.method} {route.path}": route for route in routes if route.permission is not None}
 
 
@@ -37,7 +37,7 @@ async def test_every_route_with_a_permission_is_in_the_table_and_no_other(ours: 
 
 
 async def test_only_what_concerns_ones_own_login_needs_no_permission(ours: Company) -> None:
-    free = [route for route in all_routes(ours.house.gateway) if route.access == "account" and not route.permission]
+    free = [route for route in interface(ours.house.gateway) if route.access == "account" and not route.permission]
     assert free
     assert all(route.path.startswith("/api/auth/") for route in free)
 

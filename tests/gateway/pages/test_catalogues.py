@@ -12,12 +12,19 @@ from babel.messages.pofile import read_po
 from gateway.pages.catalogues import LANGUAGES, TRANSLATIONS, catalogue_path, choose_language, load_catalogues
 from gateway.pages.phone import TEMPLATES
 
+MODULES = TEMPLATES.parent / "console"
+MARKS = ("N_", "gettext", "_gettext")
+
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
 
 
-def _texts_of_the_templates() -> set[str]:
-    found = extract_from_dir(TEMPLATES, method_map=[("**.html", "jinja2.ext.babel_extract")])
+def _texts_of_the_pages() -> set[str]:
+    """What templates say, and what modules mark for them."""
+    found = (
+        *extract_from_dir(TEMPLATES, method_map=[("**.html", "jinja2.ext.babel_extract")]),
+        *extract_from_dir(MODULES, method_map=[("**.py", "python")], keywords=dict.fromkeys(MARKS)),
+    )
     return {message if isinstance(message, str) else message[0] for _, _, message, _, _ in found}
 
 
@@ -27,9 +34,9 @@ def _catalogue(language: str) -> Catalog:
 
 
 @pytest.mark.parametrize("language", LANGUAGES[1:])
-def test_a_catalogue_holds_exactly_the_texts_of_the_templates(language: str) -> None:
+def test_a_catalogue_holds_exactly_the_texts_of_the_pages(language: str) -> None:
     translated = {str(message.id): str(message.string) for message in _catalogue(language) if message.id}
-    assert set(translated) == _texts_of_the_templates()
+    assert set(translated) == _texts_of_the_pages()
     assert all(translated.values())
 
 

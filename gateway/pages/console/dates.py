@@ -1,0 +1,71 @@
+"""Times and lengths of time as people in the company read them: in its time zone, and in the language of the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from babel.dates import format_date, format_datetime, format_time
+from markupsafe import Markup
+
+from gateway.stamping.local_day import date_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+DAY_SECONDS: Final = 86_400.0
+
+_REGIONS: Final = {"en": "en_GB", "de": "de_DE"}
+"""Whose way of writing dates is meant; in both the day comes before the month."""
+
+
+class Dates:
+    """Writes times for one page. `now` in Unix seconds; `gettext` gives the page's texts."""
+
+    def __init__(self, zone: ZoneInfo, language: str, now: float, gettext: Callable[[str], str]) -> None:
+        self.zone = zone
+        self.now = now
+        self._region = _REGIONS[language]
+        self._gettext = gettext
+
+    def when(self, at: float | None) -> Markup | str:
+        """A time, without its date if that is today; a dash for none."""
+        if at is None:
+            return "–"
+        local = datetime.fromtimestamp(at, self.zone)
+        if local.date() == date_of(self.now, self.zone):
+            text = format_time(local, "HH:mm", tzinfo=self.zone, locale=self._region)
+        else:
+            text = format_datetime(local, "d MMM y, HH:mm", tzinfo=self.zone, locale=self._region)
+        return self._marked(at, text)
+
+    def exactly(self, at: float | None) -> Markup | str:
+        """A time with its date and seconds."""
+        if at is None:
+            return "–"
+        return self._marked(at, format_datetime(at, "d MMM y, HH:mm:ss", tzinfo=self.zone, locale=self._region))
+
+    def day(self, at: float | None) -> Markup | str:
+        """A date."""
+        if at is None:
+            return "–"
+        return self._marked(at, format_date(datetime.fromtimestamp(at, self.zone), "long", locale=self._region))
+
+    def field(self, at: float) -> str:
+        """A local time as the value of a field for one (HTML, "datetime-local")."""
+        return f"{datetime.fromtimestamp(at, self.zone):%Y-%m-%dT%H:%M:%S}"
+
+    def hours(self, seconds: float) -> str:
+        """A length of time in hours and minutes."""
+        minutes = int(seconds // 60)
+        return self._gettext("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+
+    def days(self, seconds: float) -> str:
+        """A length of time in whole days."""
+        return self._gettext("{count} days").format(count=int(seconds // DAY_SECONDS))
+
+    @staticmethod
+    def _marked(at: float, text: str) -> Markup:
+        machine = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+        return Markup('<time datetime="{machine}">{text}</time>').format(machine=machine, text=text)

@@ -1,0 +1,48 @@
+// What the console does better with a script than without; nothing here is needed to work with it.
+
+const LIVE_MILLISECONDS = 15_000; // A heartbeat comes about once a minute; four looks in between are enough.
+
+// A secret in the fragment (a mailed link) goes into its field, and out of the address bar and the history.
+for (const place of document.querySelectorAll("[data-fragment]")) {
+  const name = place.dataset.fragment;
+  const value = new URLSearchParams(location.hash.slice(1)).get(name);
+  const field = place.querySelector("input");
+  if (value) {
+    field.value = value;
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  if (field.value && !field.hasAttribute("aria-invalid")) place.hidden = true;
+}
+
+// A page that answers a post gets an address of its own, so that loading it again does not do the act again.
+const { address } = document.body.dataset;
+if (address) history.replaceState(null, "", address);
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  const words = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = `${words} ✓`;
+    setTimeout(() => { button.textContent = words; }, 2_000);
+  });
+}
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
+// Lists that change by themselves are fetched anew, unless somebody is in the middle of them.
+const live = document.querySelector("[data-live]");
+const looksAway = () => document.hidden || live.contains(document.activeElement) || !getSelection().isCollapsed;
+async function refresh() {
+  if (looksAway()) return;
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
+  if (!answer.ok) return; // signed out meanwhile: the next click says so
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
+  if (!fresh) return location.reload(); // another kind of page by now, such as a terminal that waits for approval
+  if (!looksAway() && fresh.innerHTML !== live.innerHTML) live.innerHTML = fresh.innerHTML;
+}
+if (live && !address) setInterval(() => refresh().catch(() => {}), LIVE_MILLISECONDS);

@@ -1,0 +1,105 @@
+"""A whole gateway and people in front of its console: one house for a module, a context for each person."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from crypto.enrolment_words import enrolment_words
+from tests.gateway.house import House, MovableClock, serving
+from tests.gateway.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from playwright.async_api import Browser, BrowserContext, Page
+
+OWNER, PASSWORD = "olivia@rosenthal.example", "correct horse battery"
+DEADLINE_MS = 10_000
+
+
+@dataclass
+class Consoles:
+    """Opens the console as people's browsers do, and keeps what a page does wrong."""
+
+    browser: Browser
+    house: House
+    exits: AsyncExitStack
+    faults: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return self.house.url
+
+    async def found_company(self) -> None:
+        """Have a company and its owner, who may sign in."""
+        site = self.house.gateway.administration
+        company = await site.companies.add("Rosenthal Bakery", actor="cli")
+        owner = await site.people.add(company.id, full_name="Olivia Rosenthal", email=OWNER, role="owner", actor="cli")
+        await site.accounts.set_password(owner.id, PASSWORD, actor="cli")
+        self.house.company_id = company.id
+
+    async def new(self, **options: Any) -> BrowserContext:
+        defaults: dict[str, Any] = {
+            "locale": "en-GB",
+            "timezone_id": "Europe/Berlin",
+            "viewport": {"width": 1280, "height": 800},
+        }
+        context = await self.browser.new_context(**(defaults | options))
+        context.set_default_timeout(DEADLINE_MS)
+        self.exits.push_async_callback(context.close)
+        context.on("page", self._watch)
+        return context
+
+    async def open(self, path: str = "/console", **options: Any) -> Page:
+        page = await (await self.new(**options)).new_page()
+        await page.goto(self.origin + path)
+        return page
+
+    async def signed_in(self, path: str = "/console", **options: Any) -> Page:
+        """The owner at a page, signed in by the form in whichever language."""
+        page = await self.open(f"/console/sign-in?next={path}", **options)
+        await page.locator("#email").fill(OWNER)
+        await page.locator("#password").fill(PASSWORD)
+        await page.locator("main button").click()
+        await page.wait_for_url(self.origin + path)
+        return page
+
+    async def enrol(self, code: str) -> tuple[Terminal, list[str]]:
+        """Have a terminal use a code; return it with the five words on its screen."""
+        terminal = Terminal(self.house.http, self.house.url, self.house.clock)
+        reply = await terminal.enrol(code)
+        assert reply.status == 201, reply
+        return terminal, list(
+            enrolment_words(terminal.key.keyid, reply.body["gateway_keyid"], reply.body["enrolment_id"])
+        )
+
+    def _watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("console", self._heard)
+        page.on("request", lambda asked: None if self._is_own(asked.url) else self.foreign.append(asked.url))
+
+    def _heard(self, said: Any) -> None:
+        # That a form came back with faults is no fault of the page.
+        if said.type in ("error", "warning") and "the server responded with a status of 4" not in said.text:
+            self.faults.append(said.text)
+
+    def _is_own(self, url: str) -> bool:
+        return url.startswith((self.origin, "http://stamp.test:", "http://localhost:"))
+
+
+@asynccontextmanager
+async def consoles_of(browser: Browser, directory: Path) -> AsyncIterator[Consoles]:
+    """Run a gateway without a company."""
+    clock = MovableClock()
+    async with (
+        serving(directory, clock=clock) as (gateway, url),
+        aiohttp.ClientSession() as http,
+        AsyncExitStack() as exits,
+    ):
+        yield Consoles(browser, House(gateway, url, http, clock, "", ""), exits)

@@ -1,0 +1,342 @@
+"""The console in a real browser over a real gateway: from signing up to the first stamp, and what must hold there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.browser.console_house import OWNER, PASSWORD, Consoles, consoles_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAGES = (
+    *("", "/terminals", "/terminals/new", "/people", "/people/new", "/people/import", "/people/slips", "/phone"),
+    *("/phone/rotate", "/stamps", "/locks", "/audit", "/settings", "/settings/invite", "/account", "/locks/all"),
+)
+DOORS = ("/console/sign-in", "/console/forgotten-password", "/password-reset", "/register")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Consoles]:
+    async with consoles_of(browser, tmp_path_factory.mktemp("console") / "data") as opened:
+        await opened.found_company()
+        await opened.house.person("0100", name="Dora Keller")
+        await opened.house.terminal(label="Warehouse")
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def consoles(house: Consoles) -> AsyncIterator[Consoles]:
+    yield house
+    assert house.faults == []
+    assert house.foreign == []
+
+
+async def press(page: Page, name: str) -> None:
+    await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def follow(page: Page, name: str) -> None:
+    await page.get_by_role("link", name=name, exact=True).first.click()
+
+
+async def says(page: Page, text: str | re.Pattern[str]) -> None:
+    await expect(page.get_by_role("status").first).to_contain_text(text)
+
+
+async def approve(page: Page, words: list[str]) -> None:
+    """Type the words that are asked for."""
+    for place, word in enumerate(words, start=1):
+        field = page.get_by_label(f"Word {place}", exact=True)
+        if await field.count():
+            await field.fill(word)
+    await press(page, "Approve")
+
+
+async def main_flow(consoles: Consoles, page: Page, *, label: str, name: str, number: str) -> None:
+    """A person with a PIN, a terminal approved by two words, and a stamp that the console shows."""
+    await follow(page, "People")
+    await follow(page, "Add a person")
+    await page.get_by_label("Name", exact=True).fill(name)
+    await page.get_by_label("Personnel number").fill(number)
+    await press(page, "Add")
+    await says(page, "The person is added.")
+    await follow(page, "Set PIN")
+    await press(page, "Set PIN")
+    pin = await page.locator(".secret").inner_text()
+    assert re.fullmatch(r"\d{6}", pin)
+    await follow(page, "Done")
+
+    await follow(page, "Terminals")
+    await follow(page, "Add a terminal")
+    await page.get_by_label("Name", exact=True).fill(label)
+    await press(page, "Add and show the code")
+    code = await page.get_by_label("Enrolment code", exact=True).inner_text()
+    terminal, words = await consoles.enrol(code)
+    await follow(page, "Go on to approval")
+    await approve(page, words)
+    await says(page, "The terminal is approved.")
+    await consoles.house.told()
+
+    assert (await terminal.sign_in(number, pin)).status == 200
+    assert (await terminal.act("clock_in")).status == 201
+    await follow(page, "Stamps")
+    row = page.get_by_role("row").filter(has_text=name)
+    await expect(row).to_contain_text("Clock in")
+    await expect(row).to_contain_text(label)
+    await follow(page, "Today")
+    await expect(page.get_by_role("region", name=re.compile("^In "))).to_contain_text(name)
+
+
+# ── the way through ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_from_signing_up_to_the_first_stamp(browser: Browser, tmp_path: Path) -> None:
+    async with consoles_of(browser, tmp_path / "data") as consoles:
+        await sign_up_and_stamp(consoles)
+        assert consoles.faults == []
+        assert consoles.foreign == []
+
+
+async def sign_up_and_stamp(consoles: Consoles) -> None:
+    page = await consoles.open("/")
+    await expect(page.get_by_role("heading", name="Set up your company")).to_be_visible()
+    await page.get_by_label("Company name").fill("Rosenthal Bakery")
+    await page.get_by_label("Your name").fill("Olivia Rosenthal")
+    await page.get_by_label("E-mail").fill(OWNER)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Password again").fill("something else")
+    await press(page, "Set up")
+    again = page.get_by_label("Password again")
+    await expect(again).to_have_attribute("aria-invalid", "true")
+    await expect(again).to_be_focused()
+    await expect(again).to_have_value("")
+    await expect(page.get_by_label("Company name")).to_have_value("Rosenthal Bakery")
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await again.fill(PASSWORD)
+    await press(page, "Set up")
+    await says(page, "Welcome.")
+    consoles.house.company_id = (await consoles.house.gateway.administration.companies.list_())[0].id
+    await main_flow(consoles, page, label="Main entrance", name="Ada Winter", number="0101")
+
+
+async def test_the_same_without_javascript(consoles: Consoles) -> None:
+    page = await consoles.signed_in(java_script_enabled=False)
+    await main_flow(consoles, page, label="Side entrance", name="Ben Sommer", number="0102")
+    await press(page, "Sign out")
+    await says(page, "You are signed out.")
+    await page.goto(f"{consoles.origin}/password-reset#token={'x' * 43}")
+    await expect(page.get_by_label("Code from the mail")).to_be_visible()
+
+
+async def test_with_the_keyboard_alone(consoles: Consoles) -> None:
+    page = await consoles.open("/console/sign-in")
+    await page.locator("body").press("Tab")
+
+    async def tab_to(name: str, role: str) -> None:
+        for _ in range(40):
+            focused = page.locator(":focus")
+            if await focused.count() and await page.get_by_role(role, name=name, exact=True).and_(focused).count():  # type: ignore[arg-type]
+                outline = await focused.evaluate("one => getComputedStyle(one).outlineStyle")
+                assert outline != "none", name
+                return
+            await page.keyboard.press("Tab")
+        raise AssertionError(f"no {role} {name} is reached by Tab")
+
+    await tab_to("E-mail", "textbox")
+    await page.keyboard.type(OWNER)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await tab_to("Remember me", "checkbox")
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_be_focused()
+    await page.goto(f"{consoles.origin}/console/people")
+    await tab_to("Add a person", "link")
+    await page.keyboard.press("Enter")
+    await tab_to("Name", "textbox")
+    await page.keyboard.type("Cem Yıldız")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("0103")
+    await tab_to("Add", "button")
+    await page.keyboard.press("Enter")
+    await says(page, "The person is added.")
+
+
+# ── what must hold on every page ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(consoles: Consoles) -> None:
+    page = await consoles.signed_in()
+    stranger = await consoles.open("/console/sign-in")
+    site = consoles.house.gateway.administration
+    person = (await site.people.list_(consoles.house.company_id))[0]
+    device = (await site.devices.list_(consoles.house.company_id))[0]
+    event = (await site.audit.list_(consoles.house.company_id)).events[0]
+    further = (
+        *(f"/people/{person.id}", f"/people/{person.id}/edit", f"/people/{person.id}/pin"),
+        *(f"/people/{person.id}/activity", f"/terminals/{device.id}", f"/terminals/{device.id}/revoke"),
+        *(f"/audit/{event.id}", f"/stamps/correct?user={person.id}", "/people/0190b0e0-6f5a-7000-8000-000000000000"),
+    )
+    wrong: list[str] = []
+    for visitor, paths in ((page, tuple(f"/console{path}" for path in (*PAGES, *further))), (stranger, DOORS)):
+        for path in paths:
+            await visitor.emulate_media(color_scheme="light")
+            await visitor.goto(f"{consoles.origin}{path}")
+            await expect(visitor.get_by_role("heading", level=1)).to_have_count(1)
+            found = (await Axe().run(visitor)).response["violations"]
+            await visitor.emulate_media(color_scheme="dark")
+            found += (await visitor.evaluate("axe.run({runOnly: ['color-contrast']})"))["violations"]
+            wrong += [f"{path}: {one['id']} {[node['html'][:160] for node in one['nodes'][:2]]}" for one in found]
+    assert wrong == []
+
+
+async def test_every_page_speaks_german_to_germans(consoles: Consoles) -> None:
+    page = await consoles.signed_in(locale="de-DE")
+    for path in PAGES:
+        await page.goto(f"{consoles.origin}/console{path}")
+        await expect(page.locator("html")).to_have_attribute("lang", "de")
+        for word in ("Sign out", "Settings", "Cancel", "Search", "People", "optional"):
+            await expect(page.get_by_text(word, exact=True)).to_have_count(0)
+    await expect(page.get_by_role("navigation", name="Konsole")).to_contain_text("Einstellungen")
+
+
+async def test_a_form_with_faults_and_a_page_shown_once_are_accessible_too(consoles: Consoles) -> None:
+    page = await consoles.signed_in("/console/terminals/new")
+    await press(page, "Add and show the code")
+    await expect(page.get_by_role("alert")).to_contain_text("Please correct the marked fields.")
+    await expect(page.get_by_label("Name", exact=True)).to_have_accessible_description(re.compile("Must not be empty."))
+    wrong = (await Axe().run(page)).response["violations"]
+    await page.get_by_label("Name", exact=True).fill("Shown once")
+    await press(page, "Add and show the code")
+    await expect(page.get_by_role("img", name="QR code of the enrolment address")).to_be_visible()
+    wrong += (await Axe().run(page)).response["violations"]
+    await page.goto(f"{consoles.origin}/console/phone/rotate")
+    await page.locator("main button").click()
+    await expect(page.get_by_role("img", name="Preview of the poster")).to_be_visible()
+    await expect(page.get_by_role("button", name="Download PDF, A4")).to_be_visible()
+    wrong += (await Axe().run(page)).response["violations"]
+    assert [(found["id"], found["nodes"][0]["html"][:200]) for found in wrong] == []
+
+
+async def test_nothing_has_to_be_scrolled_sideways(consoles: Consoles) -> None:
+    """640 × 400 is a window of 1280 × 800 at 200 %, 768 × 1024 a tablet, 320 what WCAG 1.4.10 asks for.
+
+    In German, whose words are the longer ones.
+    """
+    page = await consoles.signed_in()
+    for path in PAGES:
+        await page.goto(f"{consoles.origin}/console{path}?lang=de")
+        for width, height in ((640, 400), (768, 1024), (320, 640)):
+            await page.set_viewport_size({"width": width, "height": height})
+            wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, (path, width, wider)
+
+
+async def test_loading_a_page_that_is_shown_once_again_does_nothing_twice(consoles: Consoles) -> None:
+    page = await consoles.signed_in("/console/terminals/new")
+    await page.get_by_label("Name", exact=True).fill("Only one")
+    await press(page, "Add and show the code")
+    await expect(page.get_by_label("Enrolment code", exact=True)).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Only one")).to_be_visible()
+    devices = await consoles.house.gateway.administration.devices.list_(consoles.house.company_id)
+    assert [device.label for device in devices].count("Only one") == 1
+
+
+async def test_the_first_page_follows_what_happens(consoles: Consoles) -> None:
+    page = await (await consoles.new()).new_page()
+    await page.clock.install()
+    await page.goto(consoles.origin + "/console/sign-in")
+    await page.locator("#email").fill(OWNER)
+    await page.locator("#password").fill(PASSWORD)
+    await page.locator("main button").click()
+    await expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    await expect(page.get_by_text("Late arrival")).to_have_count(0)
+    people = consoles.house.gateway.administration.people
+    await people.add(consoles.house.company_id, full_name="Late arrival", personnel_number="0999", actor="cli")
+    await page.clock.fast_forward(16_000)
+    await expect(page.get_by_text("Late arrival")).to_be_visible()
+
+
+# ── doors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_mailed_token_leaves_the_address_bar_for_its_field(consoles: Consoles) -> None:
+    for path, name in (("/password-reset", "token"), ("/register", "invitation")):
+        page = await consoles.open(f"{path}#{name}={'x' * 43}")
+        field = page.locator(f"#{name}")
+        await expect(field).to_have_value("x" * 43)
+        await expect(field).to_be_hidden()
+        assert page.url == consoles.origin + path
+
+
+async def test_an_ended_session_leads_back_to_where_one_was(consoles: Consoles) -> None:
+    page = await consoles.signed_in("/console/people")
+    await page.context.clear_cookies(name="__Host-stampgate")
+    await page.get_by_label("Search").fill("keller")
+    await press(page, "Search")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.get_by_label("E-mail").fill(OWNER)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await press(page, "Sign in")
+    await expect(page.get_by_label("Search")).to_have_value("keller")
+    await expect(page.get_by_role("link", name="Dora Keller")).to_be_visible()
+
+
+async def test_a_page_of_another_site_can_change_nothing(consoles: Consoles) -> None:
+    page = await consoles.signed_in("/console/phone")
+    site = consoles.house.gateway.administration
+    before = (await site.companies.get(consoles.house.company_id)).public_stamp_enabled
+
+    async def trap(_: web.Request) -> web.Response:
+        form = f'<form method="post" action="{consoles.origin}/console/phone/switch"><button>Win a cake</button></form>'
+        return web.Response(text=f"<!doctype html><title>Cake</title>{form}", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", trap)
+    async with TestServer(app, host="localhost") as server:
+        await page.goto(f"http://localhost:{server.port}/")
+        await press(page, "Win a cake")
+        await expect(page.get_by_role("alert")).to_contain_text("nothing was done")
+    assert (await site.companies.get(consoles.house.company_id)).public_stamp_enabled is before
+
+
+async def test_over_plain_http_from_another_machine_the_sign_in_says_that_https_is_needed(consoles: Consoles) -> None:
+    page = await (await consoles.new()).new_page()
+    await page.goto(f"http://stamp.test:{consoles.house.port}/console")
+    await expect(page.get_by_role("heading", name="HTTPS is needed")).to_be_visible()
+    await expect(page.get_by_label("Password")).to_have_count(0)
+
+
+async def test_on_the_gateways_own_machine_the_browser_keeps_the_host_cookie_from_every_script(
+    consoles: Consoles,
+) -> None:
+    for name in ("127.0.0.1", "localhost"):
+        page = await (await consoles.new()).new_page()
+        await page.goto(f"http://{name}:{consoles.house.port}/console/sign-in")
+        await page.get_by_label("E-mail").fill(OWNER)
+        await page.get_by_label("Password").fill(PASSWORD)
+        await press(page, "Sign in")
+        await expect(page.get_by_role("heading", name="Today")).to_be_visible()
+        cookie = next(one for one in await page.context.cookies() if one["name"] == "__Host-stampgate")
+        assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
+        assert cookie["expires"] == -1
+        assert await page.evaluate("document.cookie") == ""
