@@ -77,7 +77,7 @@ class PasswordResets:
         async with self._database.write() as connection:
             # The guard's row first, as at every sign-in: two transactions that wait for each other would both fail.
             await self._guard.clear(connection, user.email or "", actor=f"user:{user.id}", request_id=request_id)
-            user = await self._whose(connection, digest)
+            user = await self._whose(connection, digest, lock=True)
             if not await password_resets.take(connection, digest):
                 raise Problem("reset-not-valid", cause="used at this moment")
             await self._accounts.store(
@@ -89,9 +89,10 @@ class PasswordResets:
                 request_id=request_id,
             )
 
-    async def _whose(self, connection: AsyncConnection, digest: bytes) -> User:
+    async def _whose(self, connection: AsyncConnection, digest: bytes, *, lock: bool = False) -> User:
         reset = await password_resets.get(connection, digest, self._clock())
-        user = None if reset is None else await users.get(connection, reset.user_id)
+        # Locked before anything of theirs is touched, as by whoever deactivates them: nobody waits crosswise.
+        user = None if reset is None else await users.get(connection, reset.user_id, lock=lock)
         if reset is None or user is None or not user.active or user.email != reset.email:
             raise Problem("reset-not-valid", cause="no such link, or no longer good")
         return user

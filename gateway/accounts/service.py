@@ -86,6 +86,7 @@ class Accounts:
     ) -> None:
         """Store a new password in the caller's transaction; every session ends but `keep_session`."""
         now = self._clock()
+        await users.get(connection, user.id, lock=True)  # first, as by whoever deactivates them
         await accounts.set_password(connection, user.id, password_hash, now)
         await account_sessions.end_all(connection, user.id, but=keep_session)
         await password_resets.forget(connection, user.id)

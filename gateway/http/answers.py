@@ -1,8 +1,8 @@
 """JSON answers, the only kind but for pages: from a model or from bytes, out in one piece.
 
 aiohttp prepares an answer in a dozen steps that look for cookies, compression, chunks, ranges and hooks, none of which
-these have. On the connections that terminals and phones keep open they are skipped, which saves a tenth of a stamp.
-Anything less plain (HTTP/1.0, HEAD, a connection about to close) goes aiohttp's own way.
+these have. On the connections that terminals and phones keep open they are skipped: every stamp pays for them else.
+Anything less plain (HTTP/1.0, HEAD, a cookie, a connection about to close) goes aiohttp's own way.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class JsonAnswer(web.Response):
             or not request.keep_alive
             or request.method == hdrs.METH_HEAD
             or hdrs.CONNECTION in self.headers
+            or self._cookies is not None
+            or self.chunked
+            or self.compression
         ):
             return await super().prepare(request)
         headers = self.headers

@@ -36,7 +36,7 @@ _ACTIONS: Final = {action.value.encode(): action for action in Action}
 def read_action(raw: bytes) -> tuple[str, Action]:
     """Return `stamp_id` and action of a stamp's JSON.
 
-    The usual spelling is read in one step, a tenth of the general way, which gets all other bodies and names their
+    The usual spelling is read in one step, at a fifth of the general way, which gets all other bodies and names their
     faults. Raises Problem `bad-request` and `body-too-large`.
     """
     plain = _PLAIN_ACTION.fullmatch(raw)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crypto.tokens import new_token, token_hash
 from gateway.accounts.password_hashing import PASSWORDS_WAITING
+from gateway.accounts.resets import RESET_SECONDS
 from gateway.http.field_faults import FieldFault
 from gateway.http.problems import Problem
 from gateway.people.fields import read_email
+from storage import account_sessions, password_resets
+from storage.password_resets import PasswordReset
 from tests.gateway.accounts.person import EMAIL, PASSWORD, WRONG, is_signed_in, login, register, token_of, with_login
 from tests.gateway.signed_in import call, sign_in_as
 from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
+    from storage.users import User
     from tests.gateway.house import House
 
 
@@ -92,6 +98,50 @@ async def test_setting_a_password_while_somebody_guesses_never_deadlocks(both: H
     finally:
         done = True
         await asyncio.gather(*guessing)
+
+
+async def test_deactivating_somebody_who_is_just_using_a_link_never_deadlocks(
+    both: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL each would hold what the other wants, were the person's row not taken first."""
+    site = both.gateway.administration
+    user = await with_login(both)
+    await with_login(both, "second@rosenthal.example")
+    await token_of(both)
+    token = new_token(site.randomness)
+    async with site.database.write() as connection:
+        await password_resets.add(connection, link_of(user, token, both.clock()))
+    taken, ending = asyncio.Event(), asyncio.Event()
+    take, end_all = password_resets.take, account_sessions.end_all
+
+    async def take_and_wait(*arguments: Any) -> bool:
+        was_there = await take(*arguments)
+        taken.set()
+        with contextlib.suppress(TimeoutError):  # what must not happen is waited for only so long
+            await asyncio.wait_for(ending.wait(), 0.5)
+        return was_there
+
+    async def end_all_and_tell(*arguments: Any, **options: Any) -> int:
+        ended = await end_all(*arguments, **options)
+        ending.set()
+        return ended
+
+    monkeypatch.setattr(password_resets, "take", take_and_wait)
+    monkeypatch.setattr(account_sessions, "end_all", end_all_and_tell)
+    resetting = asyncio.create_task(both.gateway.password_resets.reset(token, f"{PASSWORD} anew"))
+    await taken.wait()
+    await site.people.set_active(user.id, False, actor="cli")
+    await resetting
+
+
+def link_of(user: User, token: str, now: float) -> PasswordReset:
+    return PasswordReset(
+        token_hash=token_hash(token),
+        user_id=user.id,
+        email=EMAIL,
+        created_at=now,
+        expires_at=now + RESET_SECONDS,
+    )
 
 
 async def test_the_right_password_of_another_confirms_nothing(house: House) -> None:

@@ -25,6 +25,12 @@ async def long(_: web.Request) -> web.Response:
     return web.Response(body=BODY, status=201, headers={"Replay-Nonce": "n", "Content-Type": "application/json"})
 
 
+async def with_cookie(_: web.Request) -> web.Response:
+    answer = JsonAnswer(BODY)
+    answer.set_cookie("name", "value")
+    return answer
+
+
 async def injected(_: web.Request) -> web.Response:
     return JsonAnswer(BODY, 200, {"X-Any": "a\r\nX-More: b"})
 
@@ -32,7 +38,7 @@ async def injected(_: web.Request) -> web.Response:
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     app = web.Application()
-    for path, handler in (("/short", short), ("/long", long), ("/injected", injected)):
+    for path, handler in (("/short", short), ("/long", long), ("/injected", injected), ("/cookie", with_cookie)):
         app.router.add_route("*", path, handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -77,6 +83,11 @@ async def test_a_connection_stays_open_for_the_next_and_answers_keep_their_order
     writer.close()
     assert [(reply.status, reply.body) for reply in replies] == [(201, {"state": "in"})] * 3
     assert all("connection" not in reply.headers for reply in replies)
+
+
+async def test_a_cookie_is_not_forgotten(port: int) -> None:
+    reply = await send(port, b"GET /cookie HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert reply.headers["set-cookie"].startswith("name=value")
 
 
 async def test_a_line_break_never_makes_a_second_field(port: int) -> None:
