@@ -42,6 +42,7 @@ from gateway.lockouts.service import Lockouts
 from gateway.mail.service import Mailer
 from gateway.metrics import Metrics
 from gateway.people.service import People
+from gateway.phone.posters import Posters
 from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
 from gateway.pin_login.own_pin import OwnPin
 from gateway.pin_login.service import PinLogin
@@ -139,6 +140,7 @@ class Gateway:
     journal: Journal
     pin_login: PinLogin
     own_pin: OwnPin
+    posters: Posters
     stamping: Stamping
     heartbeats: Heartbeats
 
@@ -440,6 +442,7 @@ async def open_gateway(
             journal=journal,
             pin_login=login,
             own_pin=own_pin,
+            posters=Posters(administration.companies),
             stamping=stamping,
             heartbeats=heartbeats,
         )

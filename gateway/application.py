@@ -72,7 +72,7 @@ def _administration(gateway: Gateway) -> list[Route]:
     gate, site = gateway.account_gate, gateway.administration
     return [
         *CompanyRoutes(gate=gate, companies=site.companies, invitations=gateway.invitations).routes(),
-        *PosterRoute(gate=gate, companies=site.companies).routes(),
+        *PosterRoute(gate=gate, posters=gateway.posters).routes(),
         *PeopleRoutes(gate=gate, people=site.people, own_account=gateway.own_account).routes(),
         *DeviceRoutes(gate=gate, devices=site.devices).routes(),
         *StampRoutes(gate=gate, history=site.history, corrections=site.corrections).routes(),

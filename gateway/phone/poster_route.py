@@ -1,27 +1,22 @@
-"""The poster of the current link as a file, for whoever still has its token: the gateway keeps only a hash of it."""
+"""The route that answers with the poster of the current link."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from pydantic import Field
 
 from gateway.accounts.protected import protected
 from gateway.companies.own_company import own_company
 from gateway.http.bodies import Body, read_json
 from gateway.http.fields import Token
-from gateway.phone.poster import CONTENT_TYPES, FileFormat, Paper, poster
-from gateway.stamping.local_day import date_of, zone_named
+from gateway.phone.poster import CONTENT_TYPES, FileFormat, Paper
 
 if TYPE_CHECKING:
     from gateway.accounts.gate import AccountGate, SignedIn
-    from gateway.companies.service import Companies
     from gateway.http.routes import Route
-
-AT_ONCE: Final = 2
-"""Posters drawn at the same time; a PNG for A3 takes a second and 50 MB."""
+    from gateway.phone.posters import Posters
 
 
 class PosterBody(Body):
@@ -33,12 +28,11 @@ class PosterBody(Body):
 
 
 class PosterRoute:
-    """The one handler. Posters are drawn in threads, a few at a time, so that stamps never wait for a picture."""
+    """The one handler."""
 
-    def __init__(self, *, gate: AccountGate, companies: Companies) -> None:
+    def __init__(self, *, gate: AccountGate, posters: Posters) -> None:
         self._gate = gate
-        self._companies = companies
-        self._drawing = asyncio.Semaphore(AT_ONCE)
+        self._posters = posters
 
     def routes(self) -> list[Route]:
         """Return the route."""
@@ -62,16 +56,5 @@ class PosterRoute:
         """Draw the poster."""
         company_id = own_company(request, signed_in)
         body = await read_json(request, PosterBody)
-        link = await self._companies.poster_link(company_id, body.token)
-        issued = date_of(link.created_at, zone_named(link.company.timezone))
-        async with self._drawing:
-            file = await asyncio.to_thread(
-                poster, link.company.name, link.url, issued, file_format=body.format, paper=body.paper
-            )
-        return web.Response(
-            body=file,
-            headers={
-                hdrs.CONTENT_TYPE: CONTENT_TYPES[body.format],
-                hdrs.CONTENT_DISPOSITION: f'attachment; filename="poster-{body.paper}.{body.format}"',
-            },
-        )
+        file = await self._posters.draw(company_id, body.token, body.format, body.paper)
+        return web.Response(body=file.content, headers=file.headers)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from gateway.http.problems import FieldError, Problem
 from gateway.pages.console.qr import inline_svg
-from gateway.phone.poster import CONTENT_TYPES, FILE_FORMATS, PAPERS, poster
-from gateway.stamping.local_day import date_of
+from gateway.phone.poster import FILE_FORMATS, PAPERS
 
 if TYPE_CHECKING:
-    from gateway.companies.service import PosterLink
     from gateway.pages.console.shell import Shell
     from gateway.pages.console.visit import Visit
-    from gateway.phone.poster import FileFormat, Paper
 
 PAGE = "/console/phone"
 
@@ -26,6 +22,7 @@ class PhoneStamping:
 
     def __init__(self, shell: Shell) -> None:
         self._companies = shell.site.companies
+        self._posters = shell.gateway.posters
 
     async def page(self, visit: Visit) -> web.Response:
         """Show whether phone stamping is on, and since when there is a poster; never the poster itself."""
@@ -44,11 +41,10 @@ class PhoneStamping:
     async def rotate(self, visit: Visit) -> web.Response:
         """Make a new link and show its poster, as the answer to this post: only the link's SHA-256 is kept."""
         rotated = await self._companies.rotate_link(visit.company.id, **visit.by)
-        link = await self._companies.poster_link(visit.company.id, rotated.token)
-        drawn = await self._draw(visit, link, "svg", "a4")
+        drawn = await self._posters.draw(visit.company.id, rotated.token, "svg", "a4")
         return visit.show(
             "poster",
-            poster=inline_svg(drawn),
+            poster=inline_svg(drawn.content),
             token=rotated.token,
             address=rotated.url,
             enabled=rotated.enabled,
@@ -63,15 +59,8 @@ class PhoneStamping:
         paper = next((known for known in PAPERS if known == visit.form["paper"]), None)
         if file_format is None or paper is None:
             raise Problem("bad-request", errors=[FieldError("format", "is not valid")])
-        link = await self._companies.poster_link(visit.company.id, visit.form["link_token"])
-        return web.Response(
-            body=await self._draw(visit, link, file_format, paper),
-            headers={
-                hdrs.CONTENT_TYPE: CONTENT_TYPES[file_format],
-                hdrs.CONTENT_DISPOSITION: f'attachment; filename="poster-{paper}.{file_format}"',
-                hdrs.CACHE_CONTROL: "no-store",
-            },
-        )
+        file = await self._posters.draw(visit.company.id, visit.form["link_token"], file_format, paper)
+        return web.Response(body=file.content, headers=file.headers)
 
     async def end_page(self, visit: Visit) -> web.Response:
         """Say what ending the poster does."""
@@ -81,10 +70,3 @@ class PhoneStamping:
         """Let the poster die without a new one."""
         await self._companies.disable_link(visit.company.id, **visit.by)
         return visit.go(PAGE, "poster-ended")
-
-    @staticmethod
-    async def _draw(visit: Visit, link: PosterLink, file_format: FileFormat, paper: Paper) -> bytes:
-        issued = date_of(link.created_at, visit.zone)
-        return await asyncio.to_thread(
-            poster, link.company.name, link.url, issued, file_format=file_format, paper=paper
-        )
