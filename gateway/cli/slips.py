@@ -112,15 +112,21 @@ def _heeding_signals() -> Iterator[_Told]:
 
 
 async def _set_pins(site: Administration, people: list[User], recipients: list[Recipient], told: _Told) -> None:
-    """Set PINs one after the other, and add each to `recipients` as soon as it is set."""
+    """Set PINs one after the other, and add each to `recipients` as soon as it is set.
+
+    Whoever has got one meanwhile leaves `people`.
+    """
     from gateway.people.pin_slips import Recipient
 
     with progress("Setting PINs") as on_progress:
-        for user in people:
+        for user in tuple(people):
             if told.to_stop:
                 return
-            pin = await site.people.set_pin(user.id, actor=ACTOR)
-            recipients.append(Recipient(user.full_name, user.personnel_number or "", pin or ""))
+            pin = await site.people.set_pin(user.id, only_if_none=True, actor=ACTOR)
+            if pin is None:  # somebody gave them one meanwhile
+                people.remove(user)
+                continue
+            recipients.append(Recipient(user.full_name, user.personnel_number or "", pin))
             on_progress(len(recipients), len(people))
 
 

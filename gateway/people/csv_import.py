@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from storage.users import User
 
+CELL_SHOWN: Final = 60
+"""Characters of an unknown heading that its fault repeats."""
+
 ROWS_LIMIT: Final = 50_000
 """People of one file: more than any company here has, few enough to fit in memory many times over."""
 
@@ -182,7 +185,7 @@ def _read_heading(heading: tuple[int, list[str]], faults: list[LineFault]) -> li
     for cell in cells:
         column = COLUMNS.get(cell.strip().lower().replace(" ", "_"))
         if column is None:
-            found.append(LineFault(line, f"the column {cell.strip()!r} is unknown"))
+            found.append(LineFault(line, f"the column {cell.strip()[:CELL_SHOWN]!r} is unknown"))
         elif column in columns:
             found.append(LineFault(line, f"the column {column} is there twice"))
         else:

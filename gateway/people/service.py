@@ -128,6 +128,7 @@ class People:
         *,
         company_id: str | None = None,
         by_oneself: bool = False,
+        only_if_none: bool = False,
         require: Callable[[str], None] = anything_goes,
         actor: str,
         request_id: str | None = None,
@@ -135,9 +136,10 @@ class People:
         """Give a person a PIN: the one chosen, or a generated one, which is returned to be shown this once.
 
         Ends the person's open sessions. Zeroes every count of that person in both tiers and ends their locks, unless it
-        is `by_oneself` (policy, "Lockout"). `require` refuses as in `change`: with the PIN of somebody one may not edit
-        one could stamp for them. Raises Problem `not-found`, `bad-request` naming every rule the PIN breaks, `conflict`
-        without a personnel number, and `busy`.
+        is `by_oneself` (policy, "Lockout"). `only_if_none`: whoever has a PIN by now keeps it, and None is returned.
+        `require` refuses as in `change`: with the PIN of somebody one may not edit one could stamp for them. Raises
+        Problem `not-found`, `bad-request` naming every rule the PIN breaks, `conflict` without a personnel number, and
+        `busy`.
         """
         user = await self.get(user_id, company_id)
         for permission in () if by_oneself else needed(user.role, frozenset({"pin"})):
@@ -153,7 +155,9 @@ class People:
         record = await self._hashing.run(self._pins.hash, chosen)
         now = self._clock()
         async with self._database.write() as connection:
-            current = await found(connection, user_id)
+            current = await found(connection, user_id, lock=True)
+            if only_if_none and current.has_pin:
+                return None
             if current.personnel_number != number:
                 raise Problem("conflict", "The personnel number was changed at the same moment: try again.")
             await users.set_pin(connection, user_id, record, now)

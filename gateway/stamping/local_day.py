@@ -28,6 +28,18 @@ def midnight(day: date, zone: ZoneInfo) -> float:
     return datetime.combine(day, time(), zone).timestamp()
 
 
+def instants(local: datetime, zone: ZoneInfo) -> list[float]:
+    """Return the Unix times at which clocks in `zone` show `local`, which has no zone of its own, in their order.
+
+    One of them; two in the hour that comes twice when clocks are put back, none in the hour that is left out when they
+    are put forward. Raises `ValueError` for a time with a zone.
+    """
+    if local.tzinfo is not None:
+        raise ValueError("a local time has no zone of its own")
+    found = (local.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+    return sorted({at for at in found if datetime.fromtimestamp(at, zone).replace(tzinfo=None, fold=0) == local})
+
+
 def date_of(now: float, zone: ZoneInfo) -> date:
     """Return the local date at `now`."""
     # Whole seconds: a fraction just below midnight must not be rounded into the next day.

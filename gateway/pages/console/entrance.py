@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs
@@ -109,6 +110,9 @@ class Entrance:
             client=client_label(visit.request.headers.get(hdrs.USER_AGENT, "")),
             request_id=visit.request_id,
         )
+        if await self._shell.enter(visit):  # this browser's session of before: nobody will come back to it
+            with contextlib.suppress(Problem):  # over by itself meanwhile
+                await self._gateway.sessions.end(visit.me.user_id, visit.me.session_id)
         response = visit.go(following, said)
         keep_session(response, opened, self._shell.clock())
         return response

@@ -91,14 +91,14 @@ def read_filter(model: type[BodyModel], request: web.Request) -> BodyModel:
         raise Problem("bad-request", cause="half a surrogate pair") from None
 
 
-async def read_form(request: web.Request, limit: int = BODY_LIMIT) -> Form:
-    """Return the fields of a posted form, its files among them as text.
+async def read_form(request: web.Request, limit: int = BODY_LIMIT, file: str | None = None) -> Form:
+    """Return the fields of a posted form. `file`: the one that may hold a file, as text of whatever bytes it has.
 
     Raises Problem `bad-request`, `body-too-large`, `request-timeout` and `unsupported-media-type`.
     """
     kind = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if kind == MULTIPART:
-        return Form(await _read_parts(request, limit))
+        return Form(await _read_parts(request, limit, file))
     raw = await read_body(request)
     if kind != URLENCODED:
         if raw:
@@ -111,7 +111,7 @@ async def read_form(request: web.Request, limit: int = BODY_LIMIT) -> Form:
     return Form(_each_once(pairs))
 
 
-async def _read_parts(request: web.Request, limit: int) -> dict[str, str]:
+async def _read_parts(request: web.Request, limit: int, file: str | None) -> dict[str, str]:
     if (request.content_length or 0) > limit:
         raise Problem("body-too-large", cause="declared too large", headers={hdrs.CONNECTION: "close"})
     pairs: list[tuple[str, str]] = []
@@ -129,8 +129,10 @@ async def _read_parts(request: web.Request, limit: int) -> dict[str, str]:
                     if len(data) > left:
                         raise Problem("body-too-large", cause="larger than it may be")
                 left -= len(data)
-                # Bytes that are no UTF-8 stay what they are, for the importer to say so.
-                pairs.append((part.name or "", bytes(data).decode(errors="surrogateescape")))
+                name = part.name or ""
+                name.encode()  # refuses half a surrogate pair, which no page could show again
+                # Bytes of a file that are no UTF-8 stay what they are, for the importer to say so.
+                pairs.append((name, bytes(data).decode(errors="surrogateescape" if name == file else "strict")))
     except TimeoutError:
         raise Problem("request-timeout", cause="the form did not arrive") from None
     except (ValueError, AssertionError, RuntimeError):

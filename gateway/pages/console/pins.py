@@ -12,6 +12,7 @@ from gateway.pages.console.people import LIST
 from gateway.people.changes import needed
 from gateway.people.pin_slips import Recipient, pin_slip, pin_slips_pdf
 from gateway.stamping.local_day import date_of
+from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -63,10 +64,7 @@ class Pins:
 
     async def many(self, visit: Visit) -> web.Response:
         """Give everybody without a PIN one, and answer with the slips."""
-        recipients: list[Recipient] = []
-        for user in (await self._without(visit))[:AT_ONCE]:
-            pin = await self._people.set_pin(user.id, company_id=visit.company.id, require=visit.require, **visit.by)
-            recipients.append(Recipient(user.full_name, user.personnel_number or "", pin or ""))
+        recipients = await self._set_missing(visit)
         if not recipients:
             return visit.go("/console/people/slips")
         company = visit.company
@@ -79,6 +77,27 @@ class Pins:
                 hdrs.CACHE_CONTROL: "no-store",
             },
         )
+
+    async def _set_missing(self, visit: Visit) -> list[Recipient]:
+        """Set PINs one after the other. What ends it early ends it there: the PINs set by then are on their slips.
+
+        Raises what kept the very first one from being set.
+        """
+        recipients: list[Recipient] = []
+        for user in (await self._without(visit))[:AT_ONCE]:
+            try:
+                pin = await self._people.set_pin(
+                    user.id, company_id=visit.company.id, only_if_none=True, require=visit.require, **visit.by
+                )
+            except (Problem, StorageError) as error:
+                if isinstance(error, Problem) and error.name in ("conflict", "not-found"):
+                    continue  # changed at this moment: on the list again next time, if still without a PIN
+                if recipients:
+                    break
+                raise
+            if pin is not None:  # None: somebody else, or the same click twice, was faster
+                recipients.append(Recipient(user.full_name, user.personnel_number or "", pin))
+        return recipients
 
     async def _without(self, visit: Visit) -> list[User]:
         """Who is active, has a personnel number and no PIN, and may be given one by whoever is signed in."""

@@ -39,6 +39,9 @@ PASSWORD_AGAIN: Final = "confirm_password"  # noqa: S105 a field's name
 NEVER_CARRIED: Final = ("password", "pin", "token")
 """Fields with one of these in their name are not put into a page again."""
 
+FILE: Final = "file"
+"""The field with the file, in the forms that have one."""
+
 READS: Final = ("GET", "HEAD")
 
 
@@ -99,7 +102,7 @@ class Shell:
                 if not visit.may(permission):
                     visit.require(permission)
                 if posts:
-                    visit.form = await (read_form(request) if limit is None else read_form(request, limit))
+                    visit.form = await (read_form(request) if limit is None else read_form(request, limit, file=FILE))
                     if visit.form[PASSWORD_AGAIN] and (refused := await self._confirm(visit)) is not None:
                         return refused
                 visit.require(permission)
@@ -134,7 +137,7 @@ class Shell:
         carried = {
             name: value
             for name, value in visit.form.items()
-            if not any(secret in name for secret in NEVER_CARRIED) and name != PASSWORD_AGAIN
+            if not any(secret in name.lower() for secret in NEVER_CARRIED) and name != PASSWORD_AGAIN
         }
         visit.form = Form()
         faults = {} if problem is None else visit.password_faults(problem, PASSWORD_AGAIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from gateway.stamping.actions import Action
 from gateway.stamping.corrections import Wish
 from gateway.stamping.export import csv_file
 from gateway.stamping.history_models import CorrectionBody, StampsQuery, place_of, read_place
-from gateway.stamping.local_day import midnight
+from gateway.stamping.local_day import instants, midnight
 from storage.stamp_history import Wanted
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 LIST = "/console/stamps"
 PAGE_SIZE = 50
+HOURS = ("first", "second")
+"""Of two equal hours, when clocks are put back."""
+
+_PASSES = "2000-01-01T00:00:00Z"
+"""Stands in for a time with a fault of its own, so that only that one is told of it."""
+
 CANDIDATES = 10
 """People offered when a search finds several."""
 
@@ -89,7 +95,7 @@ class StampPages:
             values = {"user_id": user.id, **form.given("action", "reason")}
             if original is not None:
                 values["replaces"] = original.id
-            at, *faults = _local_time(visit)
+            at, *faults = _local_time(visit, original)
             body = read_model(CorrectionBody, values | {"at": at}, *faults)
             wish = Wish(
                 user_id=body.user_id,
@@ -173,12 +179,24 @@ def _days(visit: Visit) -> tuple[float | None, float | None]:
     return found["from"], found["to"]
 
 
-def _local_time(visit: Visit) -> tuple[Any, ...]:
-    """The time that was typed, with its zone; and its fault, if it has one."""
+def _local_time(visit: Visit, original: ListedStamp | None) -> tuple[Any, ...]:
+    """The time that was typed, with its zone; and its fault, if it has one.
+
+    A time that nobody touched is the original's to the instant: the field shows neither which of two equal hours of an
+    autumn night it was, nor fractions of a second.
+    """
     text = visit.form["at"].strip()
+    if original is not None and text == visit.dates.field(original.at):
+        return (datetime.fromtimestamp(original.at, UTC).isoformat(),)
     try:
-        local = datetime.fromisoformat(text).replace(tzinfo=visit.zone)
-        return (datetime.fromtimestamp(local.timestamp(), visit.zone).isoformat(),)
+        found = instants(datetime.fromisoformat(text), visit.zone)
     except (ValueError, OverflowError):
-        # A time that passes, so that only this fault is told of it.
-        return "2000-01-01T00:00:00Z", FieldError("at", "must be a date and a time")
+        return _PASSES, FieldError("at", "must be a date and a time")
+    if not found:
+        return _PASSES, FieldError("at", "does not exist: the clocks were put forward then")
+    if len(found) == 1:
+        return (datetime.fromtimestamp(found[0], UTC).isoformat(),)
+    which = visit.form["hour"]
+    if which not in HOURS:
+        return _PASSES, FieldError("hour", "must be chosen: the clocks were put back then, so this time came twice")
+    return (datetime.fromtimestamp(found[HOURS.index(which)], UTC).isoformat(),)

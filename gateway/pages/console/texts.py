@@ -16,6 +16,13 @@ from gateway.pages.console.marks import N_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LENGTH_LIMIT: Final = 1000
+"""Characters; no sentence of ours is as long, and a longer one is not worth the loop's time."""
+
+VALUE_LIMIT: Final = 300
+"""Characters of a name or number inside a sentence. Some of it people choose, and two values of any length in one
+pattern could be divided in as many ways as their lengths multiplied."""
+
 FIELD_TEXTS: Final = (
     N_("is required"),
     N_("must not be empty"),
@@ -37,6 +44,8 @@ FIELD_TEXTS: Final = (
     N_("must be a time with its zone, such as 2026-01-31T08:00:00Z"),
     N_("must be a date such as 2026-01-31"),
     N_("must be a date and a time"),
+    N_("does not exist: the clocks were put forward then"),
+    N_("must be chosen: the clocks were put back then, so this time came twice"),
     N_("must be a next_cursor of this list"),
     N_("must not be in the future"),
     N_("must not be ten years ago or more"),
@@ -156,12 +165,26 @@ def fault_text(message: str, gettext: Callable[[str], str]) -> str:
 
 def translated(text: str, gettext: Callable[[str], str]) -> str:
     """Return what a service says in the language of `gettext`."""
+    if len(text) > LENGTH_LIMIT:
+        return text
+    told: list[str] = []
+    rest = text
+    while (whole := _known(rest, gettext)) is None:
+        first, stop, after = rest.partition(". ")  # several rules of a password broken at once
+        if not stop:
+            return " ".join([*told, rest])
+        told.append(_known(f"{first}.", gettext) or f"{first}.")
+        rest = after
+    return " ".join([*told, whole])
+
+
+def _known(text: str, gettext: Callable[[str], str]) -> str | None:
+    """Return a single sentence of the services in another language; None for one that is not theirs."""
     for template, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found is not None:
             return gettext(template).format(**found.groupdict())
-    first, stop, rest = text.partition(". ")  # several rules of a password broken at once
-    return f"{translated(f'{first}.', gettext)} {translated(rest, gettext)}" if stop else text
+    return None
 
 
 @cache
@@ -174,5 +197,5 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 def _pattern(template: str) -> re.Pattern[str]:
     """Return what a template can have become."""
     parts = re.split(r"\{([a-z]+)\}", template)
-    literal, named = map(re.escape, parts[::2]), (f"(?P<{name}>.+)" for name in parts[1::2])
+    literal, named = map(re.escape, parts[::2]), (f"(?P<{name}>.{{1,{VALUE_LIMIT}}})" for name in parts[1::2])
     return re.compile("".join(text for pair in zip(literal, (*named, ""), strict=True) for text in pair), re.DOTALL)

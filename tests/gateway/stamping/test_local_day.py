@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.stamping.local_day import date_of, local_day, midnight, zone_named
+from gateway.stamping.local_day import date_of, instants, local_day, midnight, zone_named
 
 HOUR = 3600.0
 NAMES = ["Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Pacific/Apia", "Asia/Kathmandu", "UTC"]
@@ -53,3 +53,30 @@ def test_the_same_moment_is_another_day_elsewhere() -> None:
 def test_a_zone_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no time zone"):
         zone_named(name)
+
+
+@pytest.mark.parametrize(
+    ("local", "utc"),
+    [
+        ("2025-10-26T01:59:59", ["2025-10-25T23:59:59"]),
+        ("2025-10-26T02:30:00", ["2025-10-26T00:30:00", "2025-10-26T01:30:00"]),
+        ("2025-10-26T03:00:00", ["2025-10-26T02:00:00"]),
+        ("2026-03-29T02:30:00", []),
+        ("2026-03-29T03:00:00", ["2026-03-29T01:00:00"]),
+    ],
+)
+def test_a_local_time_is_one_instant_or_two_or_none(local: str, utc: list[str]) -> None:
+    found = instants(datetime.fromisoformat(local), ZoneInfo("Europe/Berlin"))
+    assert found == [datetime.fromisoformat(f"{one}+00:00").timestamp() for one in utc]
+
+
+@given(now=moments, name=st.sampled_from(NAMES))
+def test_every_instant_is_among_those_of_its_local_time(now: float, name: str) -> None:
+    zone = ZoneInfo(name)
+    local = datetime.fromtimestamp(int(now), zone).replace(tzinfo=None, fold=0)
+    assert int(now) in instants(local, zone)
+
+
+def test_a_time_with_a_zone_is_no_local_time() -> None:
+    with pytest.raises(ValueError, match="no zone of its own"):
+        instants(datetime.fromisoformat("2026-01-05T08:00:00+09:00"), ZoneInfo("Europe/Berlin"))
