@@ -85,7 +85,7 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
         await terminal.enrol(gateway.administration, demo)
         await _show(gateway, demo, terminal)
         await stopped.wait()
-    say("\nStopped. The same people, PINs and link come back with the next start.")
+    say("\nStopped. The next start brings back the same people and PINs, and all that was done meanwhile.")
 
 
 async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
@@ -106,7 +106,8 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     say(f"           {await _stamp(demo, terminal)}")
     kiosk, data_dir = program("stampgate-kiosk"), administration.settings.data_dir
     say(f"           try it: {kiosk} clock --state-dir {terminal.directory}")
-    say(f'Add yours  {program("stampgate")} --data-dir {data_dir} device add "Front door"')
+    command = f"{program('stampgate')} --data-dir {data_dir}"
+    say(f'Add yours  {command} device add "Front door" --company "{COMPANY}"')
     say(f"Console    {url}/console")
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
     say(f"API        {url}/openapi.json · health {url}/health/ready")
@@ -118,9 +119,10 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
         if not url.startswith("http://localhost"):
             say("Scan it with a phone in the same network. Plain HTTP: for trying only, PINs travel in clear.")
         else:
-            say("For a real phone: stampgate demo --lan")
+            say(f"For a real phone: {program('stampgate')} demo --lan")
     else:
-        say("Phone      the link was rotated or switched off; a new one: stampgate public-link rotate --enable")
+        say("Phone      the link of the demo was replaced or switched off; a new one:")
+        say(f'           {command} public-link rotate --enable --company "{COMPANY}"')
     say()
     say("Ctrl-C stops it.")
 
