@@ -17,6 +17,7 @@ from crypto.argon2_cost import PASSWORD_COST
 from crypto.message_signatures import Verifier
 from crypto.nonces import Nonces
 from crypto.pins import Argon2Cost, PinHasher
+from crypto.sealing import Seal
 from crypto.secrets_file import Secrets
 from gateway.accounts.gate import AccountGate
 from gateway.accounts.guard import AccountGuard
@@ -42,6 +43,7 @@ from gateway.lockouts.service import Lockouts
 from gateway.mail.service import Mailer
 from gateway.metrics import Metrics
 from gateway.people.service import People
+from gateway.people.slip_jobs import SlipJobs
 from gateway.phone.posters import Posters
 from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
 from gateway.pin_login.own_pin import OwnPin
@@ -72,6 +74,7 @@ NONCE_KEY: Final = "nonce"
 PEPPER_KEY: Final = "pin pepper"
 GUARD_KEY: Final = "pin guard"
 CODE_KEY: Final = "enrolment code"
+SLIP_KEY: Final = "pin slips"
 ACCOUNT_KEY: Final = "account guard"
 """Names of the purpose keys; a name never changes, or what it protects becomes unreadable."""
 
@@ -141,6 +144,7 @@ class Gateway:
     pin_login: PinLogin
     own_pin: OwnPin
     posters: Posters
+    slip_jobs: SlipJobs
     stamping: Stamping
     heartbeats: Heartbeats
 
@@ -411,6 +415,14 @@ async def open_gateway(
         closing.push_async_callback(stamping.drain)
         heartbeats = Heartbeats(database, observe=metrics.batch_observer("heartbeats"))
         closing.push_async_callback(heartbeats.drain)
+        slip_jobs = SlipJobs(
+            database=database,
+            people=administration.people,
+            seal=Seal(secrets.purpose_keys(SLIP_KEY), secrets.current_version, randomness),
+            clock=clock,
+            new_id=new_id,
+        )
+        closing.push_async_callback(slip_jobs.close)
         housekeeping = Housekeeping(database, clock)
         for part in (feed, cleared, housekeeping):
             await part.start()
@@ -443,6 +455,7 @@ async def open_gateway(
             pin_login=login,
             own_pin=own_pin,
             posters=Posters(administration.companies),
+            slip_jobs=slip_jobs,
             stamping=stamping,
             heartbeats=heartbeats,
         )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.accounts.guard import KEEP_SECONDS as KEEP_TRIES_SECONDS
-from storage import account_guard, account_sessions, invitations, lockouts, password_resets, trust_changes
+from gateway.people.slip_jobs import KEEP_SECONDS as KEEP_SLIPS_SECONDS
+from storage import account_guard, account_sessions, invitations, lockouts, password_resets, pin_slips, trust_changes
 from storage.database import StorageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Housekeeping:
             await account_guard.purge(connection, now - KEEP_TRIES_SECONDS, now)
             await password_resets.purge(connection, now)
             await invitations.purge(connection, now)
+            await pin_slips.purge(connection, now - KEEP_SLIPS_SECONDS)
 
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_SECONDS)

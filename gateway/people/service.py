@@ -23,7 +23,7 @@ from storage.errors import Conflict
 from storage.users import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -129,6 +129,7 @@ class People:
         company_id: str | None = None,
         by_oneself: bool = False,
         only_if_none: bool = False,
+        also: Callable[[AsyncConnection, str], Awaitable[None]] | None = None,
         require: Callable[[str], None] = anything_goes,
         actor: str,
         request_id: str | None = None,
@@ -137,6 +138,7 @@ class People:
 
         Ends the person's open sessions. Zeroes every count of that person in both tiers and ends their locks, unless it
         is `by_oneself` (policy, "Lockout"). `only_if_none`: whoever has a PIN by now keeps it, and None is returned.
+        `also` is called with the PIN inside the transaction, to keep what must not be lost once the PIN counts.
         `require` refuses as in `change`: with the PIN of somebody one may not edit one could stamp for them. Raises
         Problem `not-found`, `bad-request` naming every rule the PIN breaks, `conflict` without a personnel number, and
         `busy`.
@@ -163,6 +165,8 @@ class People:
             await users.set_pin(connection, user_id, record, now)
             detail = {"generated": pin is None} | ({"by": "oneself"} if by_oneself else {})
             await self._record(connection, AuditName.PIN_SET, current, actor, detail, request_id)
+            if also is not None:
+                await also(connection, chosen)
             if not by_oneself:
                 await self._zero_counts(connection, current, number, actor, now, request_id)
             await trust_changes.append(connection, kinds.PERSON, user_id, {}, now)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
 from gateway.http.problems import Problem
 from gateway.pages.console.people import LIST
-from gateway.people.changes import needed
-from gateway.people.pin_slips import Recipient, pin_slip, pin_slips_pdf
+from gateway.people.pin_slips import Recipient, pin_slip
+from gateway.people.slip_jobs import KEEP_SECONDS, Starter
 from gateway.stamping.local_day import date_of
-from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,12 +18,8 @@ if TYPE_CHECKING:
     from gateway.pages.console.people import PeoplePages
     from gateway.pages.console.shell import Shell
     from gateway.pages.console.visit import Visit
-    from storage.users import User
 
-AT_ONCE: Final = 200
-"""Slips of one file: PINs are hashed one after the other, and a browser waits no longer than that takes."""
-
-EVERYBODY: Final = 100_000
+SLIPS: Final = f"{LIST}/slips"
 
 
 class Pins:
@@ -34,6 +28,7 @@ class Pins:
     def __init__(self, shell: Shell, people: PeoplePages) -> None:
         self._people = shell.site.people
         self._pages = people
+        self._jobs = shell.gateway.slip_jobs
 
     async def page(self, visit: Visit) -> web.Response:
         """Ask before a PIN is set."""
@@ -59,16 +54,31 @@ class Pins:
         return visit.show("pin_set", user=user, slip=slip, page="/console/account")
 
     async def many_page(self, visit: Visit) -> web.Response:
-        """Say who has no PIN, before all of them get one."""
-        return visit.show("pin_slips", people=await self._without(visit), at_once=AT_ONCE)
+        """Say who has no PIN, before all of them get one; how far that is; or that the slips are ready."""
+        job = await self._jobs.of(visit.me.user_id)
+        if job is not None:
+            return visit.show(
+                "pin_slips_job", job=job, running=self._jobs.is_running(job), ends=job.created_at + KEEP_SECONDS
+            )
+        return visit.show("pin_slips", people=await self._jobs.without_pin(visit.company.id, visit.me.role))
 
     async def many(self, visit: Visit) -> web.Response:
-        """Give everybody without a PIN one, and answer with the slips."""
-        recipients = await self._set_missing(visit)
-        if not recipients:
-            return visit.go("/console/people/slips")
-        company = visit.company
-        document = await asyncio.to_thread(pin_slips_pdf, company.name, company.locale, recipients, _today(visit))
+        """Begin to give everybody without a PIN one."""
+        await self._jobs.start(visit.company.id, _starter(visit))
+        return visit.go(SLIPS)
+
+    async def fetch(self, visit: Visit) -> web.Response:
+        """Answer with the slips, this once."""
+        try:
+            document = await self._jobs.take(visit.company, _starter(visit))
+        except Problem as problem:
+            if problem.name == "not-found":
+                return visit.go(SLIPS, "slips-fetched")
+            if problem.name == "conflict":
+                return visit.go(SLIPS)
+            raise
+        if document is None:
+            return visit.go(SLIPS)
         return web.Response(
             body=document,
             headers={
@@ -78,37 +88,9 @@ class Pins:
             },
         )
 
-    async def _set_missing(self, visit: Visit) -> list[Recipient]:
-        """Set PINs one after the other. What ends it early ends it there: the PINs set by then are on their slips.
 
-        Raises what kept the very first one from being set.
-        """
-        recipients: list[Recipient] = []
-        for user in (await self._without(visit))[:AT_ONCE]:
-            try:
-                pin = await self._people.set_pin(
-                    user.id, company_id=visit.company.id, only_if_none=True, require=visit.require, **visit.by
-                )
-            except (Problem, StorageError) as error:
-                if isinstance(error, Problem) and error.name in ("conflict", "not-found"):
-                    continue  # changed at this moment: on the list again next time, if still without a PIN
-                if recipients:
-                    break
-                raise
-            if pin is not None:  # None: somebody else, or the same click twice, was faster
-                recipients.append(Recipient(user.full_name, user.personnel_number or "", pin))
-        return recipients
-
-    async def _without(self, visit: Visit) -> list[User]:
-        """Who is active, has a personnel number and no PIN, and may be given one by whoever is signed in."""
-        people = await self._people.list_(visit.company.id, active=True, limit=EVERYBODY)
-        return [
-            user
-            for user in people
-            if user.personnel_number is not None
-            and not user.has_pin
-            and all(map(visit.may, needed(user.role, frozenset({"pin"}))))
-        ]
+def _starter(visit: Visit) -> Starter:
+    return Starter(visit.me.user_id, visit.me.role, **visit.by)
 
 
 def _today(visit: Visit) -> date:

@@ -142,6 +142,7 @@ def _people(shell: Shell) -> list[Route]:
     )
     add("GET", f"{every}/slips", pins.many_page, "pin.set", "PINs for everybody without one")
     add("POST", f"{every}/slips", pins.many, "pin.set", "PINs for everybody without one")
+    add("POST", f"{every}/slips/fetch", pins.fetch, "pin.set", "The slips of those PINs", page=f"{every}/slips")
     add("GET", one, people.page, "people.read", "One person")
     add("GET", f"{one}/edit", people.edit_page, "people.change", "Change a person")
     add("POST", f"{one}/edit", people.edit, "people.change", "Change a person")

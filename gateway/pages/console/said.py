@@ -33,6 +33,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "person-changed": N_("The person is changed."),
     "person-deactivated": N_("The person is deactivated and can no longer sign in or stamp."),
     "person-activated": N_("The person is active again."),
+    "slips-fetched": N_("These slips have been fetched already, or were deleted after a day."),
     "imported": N_("Import done. Added: {first}. Changed: {second}."),
     "phone-on": N_("Phone stamping is on."),
     "phone-off": N_("Phone stamping is off."),

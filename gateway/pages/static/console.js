@@ -1,6 +1,6 @@
 // What the console does better with a script than without; nothing here is needed to work with it.
 
-const LIVE_MILLISECONDS = 15_000; // A heartbeat comes about once a minute; four looks in between are enough.
+const LIVE_SECONDS = 15; // A heartbeat comes about once a minute; four looks in between are enough.
 
 // A secret in the fragment (a mailed link) goes into its field, and out of the address bar and the history.
 for (const place of document.querySelectorAll("[data-fragment]")) {
@@ -45,4 +45,4 @@ async function refresh() {
   if (!fresh) return location.reload(); // another kind of page by now, such as a terminal that waits for approval
   if (!looksAway() && fresh.innerHTML !== live.innerHTML) live.innerHTML = fresh.innerHTML;
 }
-if (live && !address) setInterval(() => refresh().catch(() => {}), LIVE_MILLISECONDS);
+if (live && !address) setInterval(() => refresh().catch(() => {}), 1_000 * (Number(live.dataset.live) || LIVE_SECONDS));

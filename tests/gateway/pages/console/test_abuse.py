@@ -13,7 +13,8 @@ import pytest
 from gateway.http.problems import Problem
 from gateway.pages.console.texts import fault_text
 from gateway.people.csv_import import read_sheet
-from tests.gateway.pages.console.visitor import Visitor, visitor_as
+from storage.errors import StorageUnavailable
+from tests.gateway.pages.console.visitor import Visitor, slips_ready, visitor_as
 
 if TYPE_CHECKING:
     from tests.gateway.house import House
@@ -49,9 +50,12 @@ async def test_the_same_click_twice_makes_no_slip_that_is_wrong(house: House) ->
     for number in numbers:
         await site.people.add(house.company_id, full_name=f"No {number}", personnel_number=number, actor="cli")
     visitor = await visitor_as(house, "hr")
-    files = await asyncio.gather(*(visitor.post("/console/people/slips") for _ in range(2)))
-    slips = [page for file in files if file.raw.startswith(b"%PDF") for page in pages(file.raw)]
-    terminal = await house.terminal()
+    for shown in await asyncio.gather(*(visitor.post("/console/people/slips") for _ in range(2))):
+        assert shown.location == "/console/people/slips"
+    await slips_ready(visitor)
+    files = await asyncio.gather(*(visitor.post("/console/people/slips/fetch") for _ in range(2)))
+    (file,) = [file for file in files if file.raw.startswith(b"%PDF")]
+    slips, terminal = pages(file.raw), await house.terminal()
     assert sorted(number for number in numbers for slip in slips if number in slip.split()) == numbers
     for slip in slips:
         words = slip.split()
@@ -74,11 +78,13 @@ async def test_slips_of_the_pins_that_were_set_are_given_whatever_ends_it(
         if count == 2:
             raise Problem("conflict", "The personnel number was changed at the same moment: try again.")
         if count == 4:
-            raise Problem("busy", retry_after=1)
+            raise StorageUnavailable("away")
         return await set_pin(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(site.people, "set_pin", failing)
-    file = await visitor.post("/console/people/slips")
+    await visitor.post("/console/people/slips")
+    assert "Ended early PINs set: 2 of 4." in (await slips_ready(visitor)).words
+    file = await visitor.post("/console/people/slips/fetch")
     assert len(pages(file.raw)) == 2
     monkeypatch.undo()
     assert "without a PIN: 3." in (await visitor.get("/console/people/slips")).words

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS
 from gateway.people.routes import CSV_LIMIT
-from tests.gateway.pages.console.visitor import PASSWORD, visitor_as
+from tests.gateway.pages.console.visitor import PASSWORD, slips_ready, visitor_as
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.gateway.house import House
     from tests.gateway.pages.console.visitor import Shown
 
@@ -260,10 +263,39 @@ async def test_slips_for_everybody_without_a_pin_are_one_pdf(house: House) -> No
     await house.person("0103")
     visitor = await visitor_as(house, "hr")
     assert "without a PIN: 2." in (await visitor.get("/console/people/slips")).words
-    file = await visitor.post("/console/people/slips")
+    assert (await visitor.post("/console/people/slips")).location == "/console/people/slips"
+    assert "each with a slip: 2." in (await slips_ready(visitor)).words
+    assert "has a PIN" in (await (await visitor_as(house, "owner")).get("/console/people/slips")).words
+    file = await visitor.post("/console/people/slips/fetch")
     assert file.headers["Content-Type"] == "application/pdf"
+    assert file.headers["Cache-Control"] == "no-store"
     assert file.raw.startswith(b"%PDF")
-    assert "has a PIN" in (await visitor.get("/console/people/slips")).words
+    again = await visitor.follow(await visitor.post("/console/people/slips/fetch"))
+    assert "have been fetched already" in again.words
+    assert "has a PIN" in again.words
+
+
+async def test_how_far_the_pins_are_is_shown_meanwhile_without_a_script_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, go_on = house.gateway.administration, asyncio.Event()
+    for number in ("0101", "0102"):
+        await site.people.add(house.company_id, full_name=f"No {number}", personnel_number=number, actor="cli")
+    visitor, set_pin = await visitor_as(house, "hr"), site.people.set_pin
+
+    async def holding(*arguments: Any, **options: Any) -> str | None:
+        await go_on.wait()
+        return await set_pin(*arguments, **options)
+
+    monkeypatch.setattr(site.people, "set_pin", holding)
+    shown = await visitor.follow(await visitor.post("/console/people/slips"))
+    assert "PINs are being set: 0 of 2." in shown.words
+    assert '<progress aria-labelledby="progress" value="0" max="2">' in shown.text
+    assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in shown.text
+    early = await visitor.follow(await visitor.post("/console/people/slips/fetch"))
+    assert "PINs are being set: 0 of 2." in early.words
+    go_on.set()
+    assert 'http-equiv="refresh"' not in (await slips_ready(visitor)).text
 
 
 # ── phone stamping ────────────────────────────────────────────────────────────────────────────────────────────────

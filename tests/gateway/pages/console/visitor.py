@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import FormData
 
+from tests.gateway.waiting import until
+
 if TYPE_CHECKING:
     import io
 
@@ -120,3 +122,16 @@ async def visitor_as(house: House, role: str, language: str = "en", *, email: st
     visitor = Visitor(house, language)
     assert (await visitor.sign_in(address)).status == 303
     return visitor
+
+
+async def slips_ready(visitor: Visitor) -> Shown:
+    """The page of PIN slips as soon as they can be downloaded."""
+    shown: Shown
+
+    async def ready() -> bool:
+        nonlocal shown
+        shown = await visitor.get("/console/people/slips")
+        return "/console/people/slips/fetch" in shown.text
+
+    await until(ready)
+    return shown
