@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Mapping
@@ -148,7 +149,13 @@ def route(routes: Sequence[Route], version: str) -> Route:
     """Return the route that serves the document; it lists itself too."""
     document = b""
 
+    def written() -> bytes:
+        return json.dumps(build((*routes, own), version), ensure_ascii=False).encode()
+
     async def serve(_: web.Request) -> web.StreamResponse:
+        nonlocal document
+        if not document:  # not at the start, which it would double; in a thread, for it takes long
+            document = await asyncio.to_thread(written)
         return web.Response(body=document, content_type="application/json")
 
     own = Route(
@@ -160,7 +167,6 @@ def route(routes: Sequence[Route], version: str) -> Route:
         access="public",
         answers={200: None},
     )
-    document = json.dumps(build((*routes, own), version), ensure_ascii=False).encode()
     return own
 
 

@@ -10,6 +10,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -50,12 +51,7 @@ class Letters:
 
     def __init__(self, sender: str) -> None:
         self._sender = Address(SENDER_NAME, addr_spec=sender)
-        texts = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            undefined=jinja2.StrictUndefined,
-            autoescape=False,  # noqa: S701
-        )
-        pages = texts.overlay(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        texts, pages = _environments()
         kinds: tuple[LetterKind, ...] = ("password-reset", "invitation")
         self._texts = {
             (kind, language): texts.get_template(f"{language}/{kind}.txt") for kind in kinds for language in LANGUAGES
@@ -83,3 +79,14 @@ class Letters:
         )
         message.add_alternative(page, subtype="html")
         return message
+
+
+@cache
+def _environments() -> tuple[jinja2.Environment, jinja2.Environment]:
+    """Where templates of plain text come from, and those of HTML, where everything is escaped."""
+    texts = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701
+    )
+    return texts, texts.overlay(autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def catalogue_path(language: str) -> Path:
     return languages.catalogue_path(TRANSLATIONS, language)
 
 
+@cache
 def load_catalogues() -> Mapping[str, gettext.NullTranslations]:
     """Return the texts of the pages in every language. Raises what `read_catalogues` does when one is damaged."""
     return languages.read_catalogues(TRANSLATIONS)

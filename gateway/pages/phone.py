@@ -7,6 +7,7 @@ script moves either form out of the address bar at once.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,9 @@ SCRIPT = "stamp.js"
 ICON = "stamp.svg"
 
 
+@cache
 def environment() -> jinja2.Environment:
-    """Return the template environment: everything escaped, and a name that is missing is an error."""
+    """Return the one template environment: everything escaped, and a name that is missing is an error."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from zoneinfo import available_timezones
 
 from gateway.accounts.roles import Role
+from gateway.companies.fields import time_zones
 from gateway.companies.models import CompanyChanges, InvitationBody
 from gateway.companies.service import LOCALES
 from gateway.http.problems import Problem
@@ -66,7 +66,7 @@ class SettingsPages:
     async def _values(self, visit: Visit) -> dict[str, Any]:
         people = await self._site.people.list_(visit.company.id, limit=EVERYBODY)
         return {
-            "zones": sorted(available_timezones()),
+            "zones": sorted(time_zones()),
             "locales": LOCALES,
             "invitations": await self._invitations.list_(visit.company.id),
             "logins": [user for user in people if user.email is not None],

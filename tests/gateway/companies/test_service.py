@@ -36,6 +36,13 @@ async def test_every_fault_of_a_company_is_told_at_once(site: Administration, co
     ]
 
 
+@pytest.mark.parametrize("name", ["Factory", "localtime", "europe/berlin", "Europe/Berlin "])
+async def test_a_time_zone_is_one_that_means_the_same_on_every_machine(site: Administration, name: str) -> None:
+    with pytest.raises(Problem) as refused:
+        await site.companies.add("Müller GmbH", timezone=name, actor="cli")
+    assert [error.field for error in refused.value.errors] == ["timezone"]
+
+
 async def test_too_many_networks_are_one_fault(site: Administration, company: Company) -> None:
     with pytest.raises(Problem) as refused:
         await site.companies.update(company.id, {"kiosk_networks": ["10.0.0.0/8"] * 65}, actor="cli")
