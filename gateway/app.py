@@ -34,6 +34,7 @@ from gateway.audit.service import AuditTrail
 from gateway.clock import new_id
 from gateway.companies.service import Companies
 from gateway.devices.heartbeats import Heartbeats
+from gateway.devices.last_seen import LastSeen
 from gateway.devices.service import Devices
 from gateway.housekeeping import Housekeeping
 from gateway.http.client_address import ClientAddresses
@@ -147,6 +148,7 @@ class Gateway:
     slip_jobs: SlipJobs
     stamping: Stamping
     heartbeats: Heartbeats
+    last_seen: LastSeen
 
 
 class NotPrepared(Exception):
@@ -318,6 +320,7 @@ async def open_gateway(
         closing.push_async_callback(journal.drain)
         nonces = Nonces(secrets.purpose_keys(NONCE_KEY), secrets.current_version, randomness)
         addresses = ClientAddresses(settings.trusted_proxies, settings.forwarded_header)
+        last_seen = LastSeen(database)
         scheme = urlsplit(administration.public_url).scheme
         gate = KioskGate(
             verifier=Verifier(settings.authorities(bound_port), nonces, scheme),
@@ -329,6 +332,7 @@ async def open_gateway(
             trust=device_trust,
             addresses=addresses,
             replays=Replays(journal, new_id),
+            last_seen=last_seen,
             clock=clock,
         )
         gateway_key = secrets.gateway_key
@@ -424,7 +428,7 @@ async def open_gateway(
         )
         closing.push_async_callback(slip_jobs.close)
         housekeeping = Housekeeping(database, clock)
-        for part in (feed, cleared, housekeeping):
+        for part in (feed, cleared, housekeeping, last_seen):
             await part.start()
             closing.push_async_callback(part.stop)
         yield Gateway(
@@ -458,4 +462,5 @@ async def open_gateway(
             slip_jobs=slip_jobs,
             stamping=stamping,
             heartbeats=heartbeats,
+            last_seen=last_seen,
         )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     insert,
+    or_,
     select,
 )
 from sqlalchemy import update as sql_update
@@ -24,7 +25,7 @@ from sqlalchemy import update as sql_update
 from storage.schema import Id, Instant, Json, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -161,6 +162,14 @@ _SEEN: Final = (
             for name in ("last_seen_at", "client_name", "client_version", "client_platform", "clock_offset_ms")
         }
     )
+)
+_HEARD: Final = (
+    sql_update(devices)
+    .where(
+        devices.c.id == bindparam("device"),
+        or_(devices.c.last_seen_at.is_(None), devices.c.last_seen_at < bindparam("at", type_=Instant)),
+    )
+    .values(last_seen_at=bindparam("at", type_=Instant))
 )
 _CHANGEABLE: Final = frozenset(
     {
@@ -376,3 +385,10 @@ async def touch_many(connection: AsyncConnection, sightings: Sequence[Sighting])
             for sighting in sorted(sightings, key=lambda sighting: (sighting.device_id, sighting.last_seen_at))
         ]
         await connection.execute(_SEEN, rows)
+
+
+async def seen_many(connection: AsyncConnection, seen: Mapping[str, float]) -> None:
+    """Write down when devices were last heard of, by id; never back in time. In the order of `touch_many`."""
+    rows = [{"device": device_id, "at": at} for device_id, at in sorted(seen.items())]
+    if rows:
+        await connection.execute(_HEARD, rows)

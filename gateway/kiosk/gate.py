@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from crypto.message_signatures import ClaimedSignature, VerifiedRequest, Verifier
     from crypto.nonces import Nonce, Nonces
     from gateway.clock import Clock
+    from gateway.devices.last_seen import LastSeen
     from gateway.http.client_address import ClientAddresses
     from gateway.kiosk.replays import Replays
     from gateway.trust_feed.companies import CompanyRegistry
@@ -99,6 +100,7 @@ class KioskGate:
         trust: DeviceTrust,
         addresses: ClientAddresses,
         replays: Replays,
+        last_seen: LastSeen,
         clock: Clock,
     ) -> None:
         self._verifier = verifier
@@ -110,6 +112,7 @@ class KioskGate:
         self._trust = trust
         self._addresses = addresses
         self._replays = replays
+        self._last_seen = last_seen
         self._clock = clock
 
     def fresh_nonce(self, keyid: str) -> str:
@@ -142,6 +145,7 @@ class KioskGate:
                 outcome, employee = await self._trust.admit(keyid, nonce.value, nonce.minted_at, now, token, stamping)
                 if outcome != "admitted":
                     await self._refuse_used(outcome, device, nonce, request, now)
+                self._last_seen.note(device.device_id, now)
                 if session:
                     self._in_session(employee, device)
                 response = await handler(request, SignedRequest(device, verified.body, now, employee, token))
