@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.trust_feed import feed
+from storage.ephemeral import servers
 from tests.gateway.house import House, open_house
 from tests.servers.redis import own_redis_server, redis_cluster, redis_server
 
@@ -19,6 +20,7 @@ __all__ = ["house", "own_redis_server", "patience", "redis_cluster", "redis_serv
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine busy with other tests may hold a gateway up for seconds; tests of that itself take this back."""
     monkeypatch.setattr(feed, "STALE_AFTER_SECONDS", 60.0)
+    monkeypatch.setattr(servers, "EXCHANGE_SECONDS", 15.0)
 
 
 @pytest.fixture(params=["memory", "redis"])
