@@ -38,6 +38,7 @@ class AuditName(StrEnum):
     PUBLIC_LINK_ROTATED = "public_link.rotated"
     PUBLIC_LINK_DISABLED = "public_link.disabled"
     ACCOUNT_INVITED = "account.invited"
+    ACCOUNT_INVITATION_WITHDRAWN = "account.invitation_withdrawn"
     ACCOUNT_REGISTERED = "account.registered"
     ACCOUNT_LOGIN = "account.login"
     ACCOUNT_LOCKED = "account.locked"

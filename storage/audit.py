@@ -27,6 +27,8 @@ audit_events = Table(
     Column("detail", Json, nullable=False),
     Column("request_id", Id),
     Index(None, "company_id", "id"),
+    Index(None, "company_id", "at"),
+    Index(None, "company_id", "subject", "id"),
 )
 
 
@@ -71,16 +73,27 @@ async def list_(
     name: str | None = None,
     cursor: str | None = None,
     limit: int = 100,
+    *,
+    subject: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
 ) -> list[AuditEvent]:
     """Return events, newest first, at most `limit`, those older than the event with id `cursor`.
 
-    `company_id` `None` means all companies and what belongs to none; `name` selects one kind.
+    `company_id` `None` means all companies and what belongs to none; `name` selects one kind, `subject` what they are
+    about, `since` (included) and `until` (not) when they happened, in Unix seconds.
     """
     statement = select(*_COLUMNS).order_by(audit_events.c.id.desc()).limit(limit)
     if company_id is not None:
         statement = statement.where(audit_events.c.company_id == company_id)
     if name is not None:
         statement = statement.where(audit_events.c.name == name)
+    if subject is not None:
+        statement = statement.where(audit_events.c.subject == subject)
+    if since is not None:
+        statement = statement.where(audit_events.c.at >= since)
+    if until is not None:
+        statement = statement.where(audit_events.c.at < until)
     if cursor is not None:
         statement = statement.where(audit_events.c.id < cursor)
     return [AuditEvent(**row._mapping) for row in await connection.execute(statement)]

@@ -51,13 +51,19 @@ class InvitationBody(Body):
 
 
 class InvitationAnswer(Answer):
-    """An invitation that is on its way by mail. Its link is shown to nobody else."""
+    """An invitation that nobody has accepted yet. Its link went by mail and is shown to nobody else."""
 
     id: str
     email: str
     role: str
     created_at: Rfc3339
     expires_at: Rfc3339
+
+
+class InvitationsAnswer(Answer):
+    """The open invitations, newest first."""
+
+    items: tuple[InvitationAnswer, ...]
 
 
 class LinkStateAnswer(Answer):
