@@ -31,6 +31,7 @@ class AuditName(StrEnum):
     PIN_LOCKED = "pin.locked"
     PIN_UNLOCKED = "pin.unlocked"
     PIN_DISABLED = "pin.disabled"
+    PIN_WITHDRAWN = "pin.withdrawn"
     PIN_SLIPS_FETCHED = "pin_slips.fetched"
     KIOSK_LOGIN = "kiosk.login"
     PHONE_LOGIN = "phone.login"
