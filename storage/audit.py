@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, Index, String, Table, insert, select
+from sqlalchemy import Column, Index, String, Table, func, insert, select
 
 from storage.schema import Id, Instant, Json, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -59,6 +59,16 @@ async def append(connection: AsyncConnection, *events: AuditEvent) -> None:
         names = [column.name for column in _COLUMNS]
         rows = [{name: getattr(event, name) for name in names} for event in events]
         await connection.execute(_APPEND, [{**row, "detail": dict(row["detail"])} for row in rows])
+
+
+async def count_unowned(connection: AsyncConnection, names: Collection[str], since: float) -> int:
+    """Count the events of these kinds since `since` (Unix seconds) that belong to no company."""
+    statement = (
+        select(func.count())
+        .select_from(audit_events)
+        .where(audit_events.c.company_id.is_(None), audit_events.c.at >= since, audit_events.c.name.in_(names))
+    )
+    return await connection.scalar(statement) or 0
 
 
 async def get(connection: AsyncConnection, event_id: str) -> AuditEvent | None:

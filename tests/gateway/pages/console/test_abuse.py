@@ -15,6 +15,7 @@ from gateway.http.problems import Problem
 from gateway.pages.console.texts import fault_text
 from gateway.people import slip_jobs
 from gateway.people.csv_import import read_sheet
+from gateway.people.pin_slips import pin_slips_pdf
 from storage.errors import StorageUnavailable
 from tests.gateway.pages.console.visitor import Visitor, slips_ready, visitor_as
 from tests.gateway.waiting import until
@@ -77,7 +78,7 @@ async def test_slips_whose_download_the_browser_gave_up_are_given_to_the_next_cl
     visitor = await visitor_as(house, "hr")
     await visitor.post("/console/people/slips")
     await slips_ready(visitor)
-    drawing, go_on, drawn = threading.Event(), threading.Event(), slip_jobs.pin_slips_pdf
+    drawing, go_on, drawn = threading.Event(), threading.Event(), pin_slips_pdf
 
     def slowly(*arguments: Any) -> bytes:
         drawing.set()
