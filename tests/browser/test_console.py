@@ -190,7 +190,11 @@ async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(console
     person = (await site.people.list_(consoles.house.company_id))[0]
     device = (await site.devices.list_(consoles.house.company_id))[0]
     event = (await site.audit.list_(consoles.house.company_id)).events[0]
+    invited = await consoles.house.gateway.invitations.invite(
+        consoles.house.company_id, email="eva@example.com", role="hr", actor="cli"
+    )
     further = (
+        *("/audit?q=a", f"/settings/invitations/{invited.invitation.id}/withdraw"),
         *(f"/people/{person.id}", f"/people/{person.id}/edit", f"/people/{person.id}/pin"),
         *(f"/people/{person.id}/activity", f"/terminals/{device.id}", f"/terminals/{device.id}/revoke"),
         *(f"/audit/{event.id}", f"/stamps/correct?user={person.id}", "/people/0190b0e0-6f5a-7000-8000-000000000000"),
