@@ -13,6 +13,7 @@ import pytest
 
 from crypto.sealing import Seal
 from gateway.accounts.roles import Role, allows
+from gateway.cli.slips import set_missing_pins
 from gateway.http.problems import Problem
 from gateway.people import slip_jobs
 from gateway.people.slip_jobs import KEEP_SECONDS, STALLED_SECONDS, SlipJobs, Starter
@@ -23,6 +24,7 @@ from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from gateway.app import Administration
     from storage.companies import Company
@@ -425,6 +427,28 @@ async def test_a_slip_names_the_person_as_they_are_when_the_pin_is_set(
     assert job is not None
     assert (job.done, job.total) == (2, 2)
     printed = slips(await jobs.take(company, hr))
+    assert printed.keys() == {"0400", "0499"}
+    await assert_right(site, company, printed, {"0401"})
+
+
+async def test_the_command_line_names_people_as_they_are_then_too(
+    site: Administration, company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await without_pin(site, company, 3)
+    people = {str(user.personnel_number): user.id for user in await site.people.list_(company.id, search="04")}
+    set_pin, count = site.people.set_pin, 0
+
+    async def meanwhile(*arguments: Any, **options: Any) -> str | None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            await site.people.change(people["0402"], {"personnel_number": "0499"}, actor="cli")
+            await site.people.change(people["0401"], {"active": False}, actor="cli")
+        return await set_pin(*arguments, **options)
+
+    monkeypatch.setattr(site.people, "set_pin", meanwhile)
+    await set_missing_pins(site, company, tmp_path / "slips.pdf", as_json=True)
+    printed = slips((tmp_path / "slips.pdf").read_bytes())
     assert printed.keys() == {"0400", "0499"}
     await assert_right(site, company, printed, {"0401"})
 
