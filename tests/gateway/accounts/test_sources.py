@@ -116,7 +116,7 @@ async def test_two_gateways_on_one_database_count_a_source_together(proxied: Hou
 async def test_a_page_says_so_and_keeps_the_address(house: House) -> None:
     await used_up(house, {})
     shown = await Visitor(house).sign_in("hr@rosenthal.example")
-    assert shown.status == 429
+    assert (shown.status, shown.headers["Retry-After"]) == (429, "5")
     assert "Too many tries from this address." in shown.words
     assert shown.value("email") == "hr@rosenthal.example"
 

@@ -327,6 +327,9 @@ async def test_a_new_poster_kills_the_old_one_and_can_be_downloaded_in_every_for
 
 async def test_phone_stamping_is_switched_by_the_owner_and_the_poster_ended_by_it(house: House) -> None:
     owner, it = await visitor_as(house, "owner"), await visitor_as(house, "it")
+    for nothing in ({}, {"enabled": ""}, {"enabled": "on"}):
+        assert (await owner.post("/console/phone/switch", nothing)).status == 400
+    assert "Phone stamping is on" in (await owner.get("/console/phone")).words
     off = await owner.follow(await owner.post("/console/phone/switch", {"enabled": "no"}))
     assert "Phone stamping is off." in off.words
     assert "Only the owner can switch it." in (await it.get("/console/phone")).words
