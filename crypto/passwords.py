@@ -92,8 +92,8 @@ def password_faults(password: str, email: str | None) -> list[str]:
         faults.append("too-short")
     if len(password) > MAX_PASSWORD_CHARACTERS:
         faults.append("too-long")
-    folded = password.casefold()
-    if folded in _common_passwords():
+    folded = _normal(password).casefold()  # as it is hashed: in wide letters it is the same password
+    if folded in _common_passwords() or len(set(folded)) == 1:
         faults.append("common")
     if email and folded in (email.casefold(), email.casefold().partition("@")[0]):
         faults.append("email")
@@ -106,5 +106,9 @@ def _common_passwords() -> frozenset[str]:
 
 
 def _encoded(password: str) -> bytes:
+    return _normal(password).encode(errors="surrogatepass")
+
+
+def _normal(password: str) -> str:
     # One text has several encodings in Unicode and keyboards differ (NIST SP 800-63B §3.1.1.2: NFKC or NFKD).
-    return unicodedata.normalize("NFKC", password).encode(errors="surrogatepass")
+    return unicodedata.normalize("NFKC", password)

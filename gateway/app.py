@@ -427,7 +427,7 @@ async def open_gateway(
             new_id=new_id,
         )
         closing.push_async_callback(slip_jobs.close)
-        housekeeping = Housekeeping(database, clock)
+        housekeeping = Housekeeping(database, clock, slip_jobs.forget_old)
         for part in (feed, cleared, housekeeping, last_seen):
             await part.start()
             closing.push_async_callback(part.stop)

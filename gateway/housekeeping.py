@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.accounts.guard import KEEP_SECONDS as KEEP_TRIES_SECONDS
-from gateway.people.slip_jobs import KEEP_SECONDS as KEEP_SLIPS_SECONDS
-from storage import account_guard, account_sessions, invitations, lockouts, password_resets, pin_slips, trust_changes
+from storage import account_guard, account_sessions, invitations, lockouts, password_resets, trust_changes
 from storage.database import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from gateway.clock import Clock
     from storage.database import Database
 
@@ -33,11 +34,15 @@ log = structlog.get_logger(__name__)
 
 
 class Housekeeping:
-    """Purges old rows soon after the start and then hourly. Several gateways may do so at once."""
+    """Purges old rows soon after the start and then hourly. Several gateways may do so at once.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    `further`: what services forget with more than a deleted row.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *further: Callable[[], Awaitable[None]]) -> None:
         self._database = database
         self._clock = clock
+        self._further = further
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -61,7 +66,8 @@ class Housekeeping:
             await account_guard.purge(connection, now - KEEP_TRIES_SECONDS, now)
             await password_resets.purge(connection, now)
             await invitations.purge(connection, now)
-            await pin_slips.purge(connection, now - KEEP_SLIPS_SECONDS)
+        for forget in self._further:
+            await forget()
 
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_SECONDS)

@@ -2,7 +2,8 @@
 
 A try is a row from before its hash is computed. Tries at one address wait for each other on the row of that address
 (on SQLite on the write lock), so that of many at once no more get through than the limit. Addresses are kept as keyed
-hashes, known and unknown ones alike: the tables tell nobody who has a login.
+hashes, known and unknown ones alike: the tables tell nobody who has a login. Source addresses are subjects of their
+own, counted and hashed in the same way.
 """
 
 from __future__ import annotations
@@ -70,6 +71,14 @@ async def count(connection: AsyncConnection, subject: bytes, since: float) -> tu
     )
     found = {row.wrong: row.tries for row in await connection.execute(statement)}
     return found.get(True, 0), found.get(False, 0)
+
+
+async def latest(connection: AsyncConnection, subject: bytes) -> float | None:
+    """Return when the latest try that was not right began."""
+    at: float | None = await connection.scalar(
+        select(func.max(account_tries.c.at)).where(account_tries.c.subject == subject)
+    )
+    return at
 
 
 async def mark_wrong(connection: AsyncConnection, try_id: str) -> None:

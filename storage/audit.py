@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, Index, String, Table, insert, select
+from sqlalchemy import Column, Index, String, Table, func, insert, select
 
 from storage.schema import Id, Instant, Json, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,8 @@ audit_events = Table(
     Column("detail", Json, nullable=False),
     Column("request_id", Id),
     Index(None, "company_id", "id"),
+    Index(None, "company_id", "at"),
+    Index(None, "company_id", "subject", "id"),
 )
 
 
@@ -59,6 +61,16 @@ async def append(connection: AsyncConnection, *events: AuditEvent) -> None:
         await connection.execute(_APPEND, [{**row, "detail": dict(row["detail"])} for row in rows])
 
 
+async def count_unowned(connection: AsyncConnection, names: Collection[str], since: float) -> int:
+    """Count the events of these kinds since `since` (Unix seconds) that belong to no company."""
+    statement = (
+        select(func.count())
+        .select_from(audit_events)
+        .where(audit_events.c.company_id.is_(None), audit_events.c.at >= since, audit_events.c.name.in_(names))
+    )
+    return await connection.scalar(statement) or 0
+
+
 async def get(connection: AsyncConnection, event_id: str) -> AuditEvent | None:
     """Return one event."""
     row = (await connection.execute(select(*_COLUMNS).where(audit_events.c.id == event_id))).one_or_none()
@@ -71,16 +83,27 @@ async def list_(
     name: str | None = None,
     cursor: str | None = None,
     limit: int = 100,
+    *,
+    subject: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
 ) -> list[AuditEvent]:
     """Return events, newest first, at most `limit`, those older than the event with id `cursor`.
 
-    `company_id` `None` means all companies and what belongs to none; `name` selects one kind.
+    `company_id` `None` means all companies and what belongs to none; `name` selects one kind, `subject` what they are
+    about, `since` (included) and `until` (not) when they happened, in Unix seconds.
     """
     statement = select(*_COLUMNS).order_by(audit_events.c.id.desc()).limit(limit)
     if company_id is not None:
         statement = statement.where(audit_events.c.company_id == company_id)
     if name is not None:
         statement = statement.where(audit_events.c.name == name)
+    if subject is not None:
+        statement = statement.where(audit_events.c.subject == subject)
+    if since is not None:
+        statement = statement.where(audit_events.c.at >= since)
+    if until is not None:
+        statement = statement.where(audit_events.c.at < until)
     if cursor is not None:
         statement = statement.where(audit_events.c.id < cursor)
     return [AuditEvent(**row._mapping) for row in await connection.execute(statement)]

@@ -77,6 +77,14 @@ async def take(connection: AsyncConnection, invitation_id: str) -> bool:
     return (await connection.execute(delete(invitations).where(invitations.c.id == invitation_id))).rowcount == 1
 
 
+async def withdraw(connection: AsyncConnection, company_id: str, invitation_id: str, now: float) -> bool:
+    """Delete an open invitation to a company; of several at once one gets True, False when there is none."""
+    statement = delete(invitations).where(
+        invitations.c.id == invitation_id, invitations.c.company_id == company_id, invitations.c.expires_at > now
+    )
+    return (await connection.execute(statement)).rowcount == 1
+
+
 async def purge(connection: AsyncConnection, now: float) -> int:
     """Delete the invitations that are over and return how many."""
     return (await connection.execute(delete(invitations).where(invitations.c.expires_at <= now))).rowcount

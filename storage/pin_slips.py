@@ -18,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     delete,
+    func,
     insert,
     select,
     update,
@@ -26,6 +27,8 @@ from sqlalchemy import (
 from storage.schema import Id, Instant, metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 pin_slip_jobs = Table(
@@ -48,6 +51,9 @@ pin_slips = Table(
     Column("job_id", Id, ForeignKey("pin_slip_jobs.id", ondelete="CASCADE"), nullable=False),
     Column("position", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    # Whose PIN it is, and which: not known of slips older than these columns.
+    Column("user_id", Id),
+    Column("set_at", Instant),
     PrimaryKeyConstraint("job_id", "position"),
 )
 
@@ -64,6 +70,16 @@ class SlipJob:
     total: int
     done: int = 0
     finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSlip:
+    """A slip that waits: whose PIN it holds, and when that was set, in Unix seconds."""
+
+    position: int
+    sealed: bytes
+    user_id: str | None
+    set_at: float | None
 
 
 _COLUMNS: Final = tuple(pin_slip_jobs.c)
@@ -94,9 +110,10 @@ async def next_position(connection: AsyncConnection, job_id: str, now: float) ->
     return position
 
 
-async def add_slip(connection: AsyncConnection, job_id: str, position: int, sealed: bytes) -> None:
+async def add_slip(connection: AsyncConnection, job_id: str, slip: SealedSlip) -> None:
     """Keep a slip until it is fetched."""
-    await connection.execute(insert(pin_slips).values(job_id=job_id, position=position, sealed=sealed))
+    values = {"position": slip.position, "sealed": slip.sealed, "user_id": slip.user_id, "set_at": slip.set_at}
+    await connection.execute(insert(pin_slips).values(job_id=job_id, **values))
 
 
 async def skip(connection: AsyncConnection, job_id: str, now: float) -> None:
@@ -127,14 +144,28 @@ async def drop_empty(connection: AsyncConnection, job_id: str) -> None:
     await connection.execute(delete(pin_slip_jobs).where(pin_slip_jobs.c.id == job_id, pin_slip_jobs.c.done == 0))
 
 
-async def sealed_slips(connection: AsyncConnection, job_id: str) -> list[tuple[int, bytes]]:
-    """Return the slips with their places, in order."""
-    statement = (
-        select(pin_slips.c.position, pin_slips.c.sealed)
-        .where(pin_slips.c.job_id == job_id)
-        .order_by(pin_slips.c.position)
-    )
-    return [(int(position), bytes(sealed)) for position, sealed in await connection.execute(statement)]
+async def sealed_slips(connection: AsyncConnection, job_id: str, limit: int | None = None) -> list[SealedSlip]:
+    """Return the slips in order, the first `limit` of them."""
+    columns = (pin_slips.c.position, pin_slips.c.sealed, pin_slips.c.user_id, pin_slips.c.set_at)
+    statement = select(*columns).where(pin_slips.c.job_id == job_id).order_by(pin_slips.c.position).limit(limit)
+    return [
+        SealedSlip(position=position, sealed=bytes(sealed), user_id=user_id, set_at=set_at)
+        for position, sealed, user_id, set_at in await connection.execute(statement)
+    ]
+
+
+async def hold(connection: AsyncConnection, job_id: str) -> int | None:
+    """Make others who want this job wait until the transaction ends; return how many slips it has, None without it."""
+    held = select(pin_slip_jobs.c.id).where(pin_slip_jobs.c.id == job_id).with_for_update()
+    if await connection.scalar(held) is None:
+        return None
+    count = select(func.count()).select_from(pin_slips).where(pin_slips.c.job_id == job_id)
+    return await connection.scalar(count) or 0
+
+
+async def drop_slips(connection: AsyncConnection, job_id: str, positions: Collection[int]) -> None:
+    """Delete some slips of a job."""
+    await connection.execute(delete(pin_slips).where(pin_slips.c.job_id == job_id, pin_slips.c.position.in_(positions)))
 
 
 async def take(connection: AsyncConnection, job_id: str) -> bool:
@@ -142,6 +173,7 @@ async def take(connection: AsyncConnection, job_id: str) -> bool:
     return (await connection.execute(delete(pin_slip_jobs).where(pin_slip_jobs.c.id == job_id))).rowcount == 1
 
 
-async def purge(connection: AsyncConnection, until: float) -> int:
-    """Delete the jobs started at or before `until`, with their slips, and return how many."""
-    return (await connection.execute(delete(pin_slip_jobs).where(pin_slip_jobs.c.created_at <= until))).rowcount
+async def too_old(connection: AsyncConnection, until: float) -> list[SlipJob]:
+    """Return the jobs started at or before `until`."""
+    statement = select(*_COLUMNS).where(pin_slip_jobs.c.created_at <= until).order_by(pin_slip_jobs.c.id)
+    return [SlipJob(**row._mapping) for row in await connection.execute(statement)]

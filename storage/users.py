@@ -209,6 +209,16 @@ async def set_pin(connection: AsyncConnection, user_id: str, record: bytes | Non
     return result.rowcount == 1
 
 
+async def withdraw_pin(connection: AsyncConnection, user_id: str, set_at: float) -> bool:
+    """Remove exactly the PIN that was set at `set_at` (Unix seconds); return whether it was still there."""
+    result = await connection.execute(
+        sql_update(users)
+        .where(users.c.id == user_id, users.c.pin_set_at == set_at)
+        .values(pin_record=None, pin_set_at=None)
+    )
+    return result.rowcount == 1
+
+
 async def rewrap_pin(connection: AsyncConnection, user_id: str, old: bytes, new: bytes) -> bool:
     """Replace exactly the record `old`: the PIN stays, its encryption changes. A PIN set meanwhile is left alone."""
     result = await connection.execute(

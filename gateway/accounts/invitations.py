@@ -1,4 +1,7 @@
-"""Invitations: the way into a company that exists. The owner names an address and a role; the link goes by mail."""
+"""Invitations: the way into a company that exists. The owner names an address and a role; the link goes by mail.
+
+Until somebody accepts it, an invitation is listed and can be withdrawn: a mistyped address must not stay a way in.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 INVITATION_SECONDS: Final = 7 * 86400.0
 """How long an invitation is good: a week's holiday must not make it useless."""
 
+UNKNOWN: Final = "There is no such invitation, or it was accepted."
+
 
 @dataclass(frozen=True, slots=True)
 class Invited:
@@ -33,7 +38,7 @@ class Invited:
 
 
 class Invitations:
-    """Makes invitations. `page_url`: the page that a link opens, without its fragment."""
+    """Makes, lists and withdraws invitations. `page_url`: the page that a link opens, without its fragment."""
 
     def __init__(
         self,
@@ -120,3 +125,22 @@ class Invitations:
         )
         self._mailer.post_letter(letter)
         return Invited(invitation, letter.link)
+
+    async def withdraw(self, company_id: str, invitation_id: str, *, actor: str, request_id: str | None = None) -> None:
+        """Make the link of an invitation worthless. Raises Problem `not-found`: accepted, over, or a foreign one."""
+        now = self._clock()
+        async with self._database.write() as connection:
+            if not await invitations.withdraw(connection, company_id, invitation_id, now):
+                raise Problem("not-found", UNKNOWN)
+            await audit.append(
+                connection,
+                event(
+                    AuditName.ACCOUNT_INVITATION_WITHDRAWN,
+                    id=self._new_id(),
+                    at=now,
+                    actor=actor,
+                    company_id=company_id,
+                    subject=f"invitation:{invitation_id}",
+                    request_id=request_id,
+                ),
+            )

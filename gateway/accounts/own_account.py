@@ -49,13 +49,15 @@ class OwnAccount:
         *,
         remember: bool = False,
         client: str | None = None,
+        source: str | None = None,
         request_id: str | None = None,
     ) -> tuple[User, OpenedSession]:
-        """Open a session. `email` as `read_email` gives it; `client` a short label of the browser.
+        """Open a session. `email` as `read_email` gives it; `client` a short label of the browser; `source` its address
+        key.
 
-        Raises Problem `login-failed`, `login-throttled`, `busy`, and `StorageUnavailable`.
+        Raises Problem `login-failed`, `login-throttled`, `too-many-requests`, `busy`, and `StorageUnavailable`.
         """
-        async with self._check.proved(email, password, request_id=request_id) as proof:
+        async with self._check.proved(email, password, request_id=request_id, source=source) as proof:
             # Made at an older cost: the password is at hand now, as it will not be again until the next sign-in.
             renewed = await self._hashing.rehash(proof.password_hash, password)
             user, now = proof.user, self._clock()

@@ -61,14 +61,17 @@ class PasswordCheck:
         self._new_id = new_id
 
     @asynccontextmanager
-    async def proved(self, email: str, password: str, *, request_id: str | None) -> AsyncIterator[Proof]:
+    async def proved(
+        self, email: str, password: str, *, request_id: str | None, source: str | None = None
+    ) -> AsyncIterator[Proof]:
         """Check a password and give the proof, to be settled inside the block within ten seconds.
 
-        A block that ends in an exception leaves the try uncounted. Raises Problem `login-throttled` (nothing was
-        hashed), `login-failed`, `busy`, and `StorageUnavailable`.
+        `source`: the address key of whoever has no session yet. A block that ends in an exception leaves the try
+        uncounted. Raises Problem `login-throttled` and `too-many-requests` (nothing was hashed), `login-failed`,
+        `busy`, and `StorageUnavailable`.
         """
         try:
-            attempt = await self._guard.reserve(email, request_id)
+            attempt = await self._guard.reserve(email, request_id, source)
         except Problem:
             self._metrics.login(TIER, "throttled")
             raise
@@ -109,9 +112,8 @@ class PasswordCheck:
     async def _record_wrong(self, attempt: Try, user: User | None) -> None:
         async with self._database.write() as connection:
             has_locked = await self._guard.wrong(connection, attempt)
-            await audit.append(
-                connection,
-                event(
+            if await self._guard.tells(connection, user):
+                failed = event(
                     AuditName.LOGIN_FAILED,
                     id=self._new_id(),
                     at=self._clock(),
@@ -120,8 +122,8 @@ class PasswordCheck:
                     subject=None if user is None else f"user:{user.id}",
                     detail={"tier": TIER},
                     request_id=attempt.request_id,
-                ),
-            )
+                )
+                await audit.append(connection, failed)
         self._metrics.login(TIER, "wrong")
         if has_locked:
             self._metrics.lock(TIER, SCOPE, REASON)

@@ -51,6 +51,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "company.read": _for(*_OWNER),
         "company.change": _for(*_OWNER),
         "invitation.create": _for(*_OWNER, sensitive=True),
+        "invitation.withdraw": _for(*_OWNER),
         "link.read": _for(*_BOTH),
         "link.rotate": _for(*_IT, sensitive=True),
         "link.disable": _for(*_IT),

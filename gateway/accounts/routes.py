@@ -72,7 +72,7 @@ class AccountRoutes:
                 access="public",
                 body=LoginBody,
                 answers={200: LoginAnswer},
-                problems=("login-failed", "login-throttled", "busy", "state-unavailable"),
+                problems=("login-failed", "login-throttled", "too-many-requests", "busy", "state-unavailable"),
             ),
             Route(
                 method="POST",
@@ -196,6 +196,7 @@ class AccountRoutes:
             body.email,
             body.password,
             client=client_label(request.headers.get(hdrs.USER_AGENT, "")),
+            source=self._gateway.source_quotas.source(request),
             request_id=request[REQUEST_ID],
         )
         answer = LoginAnswer(token=opened.token, expires_at=opened.session.expires_at, user=user_answer(user))

@@ -23,9 +23,12 @@ class SourceQuotas:
         self._clock = clock
         self._new_id = new_id
 
+    def source(self, request: web.Request) -> str:
+        """Return under which source a request counts."""
+        return address_key(self._addresses.of(request))
+
     async def count(self, request: web.Request, quota: AttemptQuota) -> None:
         """Count a request against its source address. Raises Problem `too-many-requests`."""
-        source = address_key(self._addresses.of(request))
-        wait = await quota.reserve(source, self._new_id(), self._clock())
+        wait = await quota.reserve(self.source(request), self._new_id(), self._clock())
         if wait:
             raise Problem("too-many-requests", retry_after=wait, cause="the quota of this address")

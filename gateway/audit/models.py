@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from gateway.audit_events import AuditName
 from gateway.http.bodies import Answer, Rfc3339
+from gateway.http.fields import UUID_PATTERN, Form
 from gateway.http.paging import PageQuery
 
 if TYPE_CHECKING:
     from storage.audit import AuditEvent
 
 
+Subject = Annotated[
+    str, Form(rf"(?:company|device|invitation|user):{UUID_PATTERN}", "must be user:<id> or device:<id>", lower=True)
+]
+"""What an event is about, as the events themselves say."""
+
+
 class AuditQuery(PageQuery):
-    """Which events: all, or those of one name."""
+    """Which events: all, or those of one name, about one subject, of some time; `from` is included, `to` is not."""
 
     name: AuditName | None = None
+    subject: Subject | None = None
+    from_: AwareDatetime | None = Field(None, alias="from")
+    to: AwareDatetime | None = None
 
 
 class AuditEventAnswer(Answer):

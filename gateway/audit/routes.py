@@ -45,6 +45,14 @@ class AuditRoutes:
     async def list_(self, request: web.Request, signed_in: SignedIn) -> web.Response:
         """List events."""
         query = parse_query(AuditQuery, request)
-        page = await self._audit.list_(signed_in.company_id, name=query.name, cursor=query.cursor, limit=query.limit)
+        page = await self._audit.list_(
+            signed_in.company_id,
+            name=query.name,
+            subject=query.subject,
+            since=None if query.from_ is None else query.from_.timestamp(),
+            until=None if query.to is None else query.to.timestamp(),
+            cursor=query.cursor,
+            limit=query.limit,
+        )
         answer = AuditAnswer(items=tuple(map(audit_event_answer, page.events)), next_cursor=page.next_cursor)
         return json_response(answer)

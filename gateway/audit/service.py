@@ -37,15 +37,24 @@ class AuditTrail:
         company_id: str | None = None,
         *,
         name: str | None = None,
+        subject: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> Page:
-        """At most `limit` events older than `cursor`. Raises Problem `bad-request` for a name there is not."""
+        """At most `limit` events older than `cursor`, newest first.
+
+        `name` selects one kind, `subject` what they are about (`user:<id>`, `device:<id>`), `since` (included) and
+        `until` (not) when they happened, in Unix seconds. Raises Problem `bad-request` for a name there is not.
+        """
         if name is not None and name not in set(AuditName):
             raise Problem("bad-request", errors=[FieldError("name", "is not the name of an event")])
         limit = min(max(limit, 1), PAGE_LIMIT)
         async with self._database.read() as connection:
-            events = await audit.list_(connection, company_id, name, cursor, limit + 1)
+            events = await audit.list_(
+                connection, company_id, name, cursor, limit + 1, subject=subject, since=since, until=until
+            )
         more = len(events) > limit
         return Page(tuple(events[:limit]), events[limit - 1].id if more else None)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import BinaryIO
 
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from gateway.app import Administration
     from gateway.people.pin_slips import Recipient
     from storage.companies import Company
@@ -114,19 +116,25 @@ def _heeding_signals() -> Iterator[_Told]:
 async def _set_pins(site: Administration, people: list[User], recipients: list[Recipient], told: _Told) -> None:
     """Set PINs one after the other, and add each to `recipients` as soon as it is set.
 
-    Whoever has got one meanwhile leaves `people`.
+    Whoever has got one meanwhile, or is no longer active, leaves `people`.
     """
     from gateway.people.pin_slips import Recipient
+
+    named: list[Recipient] = []
+
+    async def name(connection: AsyncConnection, person: User, pin: str, at: float) -> None:
+        """Note the person as they are when the PIN is set: the list is older."""
+        named.append(Recipient(person.full_name, person.personnel_number or "", pin))
 
     with progress("Setting PINs") as on_progress:
         for user in tuple(people):
             if told.to_stop:
                 return
-            pin = await site.people.set_pin(user.id, only_if_none=True, actor=ACTOR)
+            pin = await site.people.set_pin(user.id, only_if_none=True, also=name, actor=ACTOR)
             if pin is None:  # somebody gave them one meanwhile
                 people.remove(user)
                 continue
-            recipients.append(Recipient(user.full_name, user.personnel_number or "", pin))
+            recipients.append(named[-1])
             on_progress(len(recipients), len(people))
 
 

@@ -11,7 +11,6 @@ from gateway.companies.fields import read_timezone
 from gateway.devices.models import Networks
 from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.changes import Changes, omitted
-from gateway.http.fields import Token
 from gateway.people.fields import NAME_LIMIT, read_email, read_text
 
 if TYPE_CHECKING:
@@ -51,13 +50,19 @@ class InvitationBody(Body):
 
 
 class InvitationAnswer(Answer):
-    """An invitation that is on its way by mail. Its link is shown to nobody else."""
+    """An invitation that nobody has accepted yet. Its link went by mail and is shown to nobody else."""
 
     id: str
     email: str
     role: str
     created_at: Rfc3339
     expires_at: Rfc3339
+
+
+class InvitationsAnswer(Answer):
+    """The open invitations, newest first."""
+
+    items: tuple[InvitationAnswer, ...]
 
 
 class LinkStateAnswer(Answer):
@@ -98,11 +103,3 @@ def invitation_answer(invitation: Invitation) -> InvitationAnswer:
         created_at=invitation.created_at,
         expires_at=invitation.expires_at,
     )
-
-
-class PosterBody(Body):
-    """The current link's token, which only whoever rotated it has, and how to print it."""
-
-    token: Token
-    format: Literal["svg", "png", "pdf"] = "pdf"
-    paper: Literal["a4", "a3"] = "a4"

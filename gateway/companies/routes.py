@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from gateway.accounts.invitations import UNKNOWN
 from gateway.accounts.protected import actor, protected
 from gateway.companies.models import (
     CompanyChanges,
     CompanySettings,
     InvitationAnswer,
     InvitationBody,
+    InvitationsAnswer,
     LinkStateAnswer,
     RotatedLinkAnswer,
     company_settings,
@@ -21,6 +23,7 @@ from gateway.companies.own_company import own_company
 from gateway.http.answers import json_response
 from gateway.http.bodies import read_json
 from gateway.http.middlewares import REQUEST_ID
+from gateway.http.path_ids import path_id
 
 if TYPE_CHECKING:
     from gateway.accounts.gate import AccountGate, SignedIn
@@ -68,6 +71,17 @@ class CompanyRoutes:
             ),
             protected(
                 gate,
+                "company.read",
+                self.invitations,
+                method="GET",
+                path=f"{one}/invitations",
+                summary="Open invitations, newest first",
+                tag=TAG,
+                answers={200: InvitationsAnswer},
+                problems=("not-found",),
+            ),
+            protected(
+                gate,
                 "invitation.create",
                 self.invite,
                 method="POST",
@@ -77,6 +91,16 @@ class CompanyRoutes:
                 body=InvitationBody,
                 answers={201: InvitationAnswer},
                 problems=("not-found", "conflict", "busy"),
+            ),
+            protected(
+                gate,
+                "invitation.withdraw",
+                self.withdraw,
+                method="DELETE",
+                path=f"{one}/invitations/{{invitation_id}}",
+                summary="Withdraw an invitation; its link is worthless at once",
+                tag=TAG,
+                problems=("not-found",),
             ),
             protected(
                 gate,
@@ -138,6 +162,22 @@ class CompanyRoutes:
             request_id=request[REQUEST_ID],
         )
         return json_response(invitation_answer(invited.invitation), 201)
+
+    async def invitations(self, request: web.Request, signed_in: SignedIn) -> web.Response:
+        """List the open invitations."""
+        found = await self._invitations.list_(own_company(request, signed_in))
+        return json_response(InvitationsAnswer(items=tuple(map(invitation_answer, found))))
+
+    async def withdraw(self, request: web.Request, signed_in: SignedIn) -> web.Response:
+        """Withdraw an invitation."""
+        company_id = own_company(request, signed_in)
+        await self._invitations.withdraw(
+            company_id,
+            path_id(request, UNKNOWN, "invitation_id"),
+            actor=actor(signed_in.user_id),
+            request_id=request[REQUEST_ID],
+        )
+        return web.Response(status=204)
 
     async def link(self, request: web.Request, signed_in: SignedIn) -> web.Response:
         """Tell about the link, but not the link."""

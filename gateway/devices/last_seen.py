@@ -57,9 +57,11 @@ class LastSeen:
         try:
             async with self._database.write() as connection:
                 await devices.seen_many(connection, noted)
-        except StorageError as error:
-            log.warning("when terminals were last seen could not be written", cause=str(error))
+        except BaseException as error:  # also when it is ended in the middle: `stop` writes once more
             self._noted = noted | self._noted
+            if not isinstance(error, StorageError):
+                raise
+            log.warning("when terminals were last seen could not be written", cause=str(error))
 
     async def _run(self) -> None:
         while True:

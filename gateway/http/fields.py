@@ -48,9 +48,9 @@ Pin = Annotated[str, Form(r"[0-9]{6,12}", "must be 6 to 12 digits", secret=True)
 Token = Annotated[str, Form(r"[A-Za-z0-9_-]{43}", "must be a complete token", secret=True)]
 """256 random bits as base64url without padding."""
 
-_UUID_PATTERN: Final = "-".join(f"[0-9A-Fa-f]{{{length}}}" for length in (8, 4, 4, 4, 12))
+UUID_PATTERN: Final = "-".join(f"[0-9A-Fa-f]{{{length}}}" for length in (8, 4, 4, 4, 12))
 
-Id = Annotated[str, Form(_UUID_PATTERN, "must be a UUID", lower=True)]
+Id = Annotated[str, Form(UUID_PATTERN, "must be a UUID", lower=True)]
 """Any UUID, given back in its canonical lower-case form (RFC 9562 §4)."""
 
 

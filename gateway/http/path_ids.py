@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-def path_id(request: web.Request, unknown: str) -> str:
-    """Return the `{id}` of the path. Raises Problem `not-found` with the text `unknown` when it is no UUID of ours."""
-    found = request.match_info["id"]
+def path_id(request: web.Request, unknown: str, name: str = "id") -> str:
+    """Return an id of the path. Raises Problem `not-found` with the text `unknown` when it is no UUID of ours."""
+    found = request.match_info[name]
     if not is_id(found):
         raise Problem("not-found", unknown, cause="no UUID")
     return found

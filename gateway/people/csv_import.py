@@ -54,20 +54,28 @@ class LineFault:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One person of the file. A value that was left empty is None and changes nothing."""
+    """One person of the file. A value that was left empty is None and changes nothing.
+
+    `is_whole`: without a fault of its own. A row with one has the values that could be read, or an empty name.
+    """
 
     line: int
     full_name: str
     personnel_number: str | None
     email: str | None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The rows of a file, and everything that is wrong with it."""
+    """The rows of a file, and everything that is wrong with it.
+
+    `damaged`: rows with a fault of their own, kept so that their other values are looked at with those of all others.
+    """
 
     rows: tuple[Row, ...]
     faults: tuple[LineFault, ...]
+    damaged: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,11 @@ def read_sheet(data: bytes) -> Sheet:
     _find_repeats(rows, faults)
     if not rows and not faults:
         faults.append(LineFault(1, "is the last line: the file names nobody"))
-    return Sheet(tuple(rows), tuple(sorted(faults, key=lambda fault: fault.line)))
+    return Sheet(
+        tuple(row for row in rows if row.is_whole),
+        tuple(sorted(faults, key=lambda fault: fault.line)),
+        tuple(row for row in rows if not row.is_whole),
+    )
 
 
 def plan_import(
@@ -144,12 +156,13 @@ def plan_import(
             faults.append(LineFault(row.line, "the e-mail belongs to somebody else already"))
             continue
         if user is None:
-            created.append(row)
+            if row.is_whole:
+                created.append(row)
             continue
         changes = _differences(row, user)
         if changes and user.role != "employee":
             faults.append(LineFault(row.line, f"{user.full_name} is {user.role}: change them one by one"))
-        elif changes:
+        elif changes and row.is_whole:
             updated.append(Update(user.id, changes))
     return Plan(tuple(created), tuple(updated), tuple(faults))
 
@@ -216,10 +229,7 @@ def _read_row(line: int, cells: list[str], columns: list[str], faults: list[Line
     if complete.isdisjoint({"personnel_number", "email"}):
         found.append(LineFault(line, "neither personnel number nor e-mail is given"))
     faults += found
-    full_name = values["full_name"]
-    if found or full_name is None:
-        return None
-    return Row(line, full_name, values["personnel_number"], values["email"])
+    return Row(line, values["full_name"] or "", values["personnel_number"], values["email"], not found)
 
 
 def _find_repeats(rows: Iterable[Row], faults: list[LineFault]) -> None:
@@ -234,5 +244,5 @@ def _find_repeats(rows: Iterable[Row], faults: list[LineFault]) -> None:
 
 
 def _differences(row: Row, user: User) -> dict[str, str]:
-    wanted = {"full_name": row.full_name, "personnel_number": row.personnel_number, "email": row.email}
+    wanted = {"full_name": row.full_name or None, "personnel_number": row.personnel_number, "email": row.email}
     return {column: value for column, value in wanted.items() if value is not None and value != getattr(user, column)}

@@ -98,9 +98,10 @@ class Importing:
         if await companies.get(connection, company_id) is None:
             raise Problem("not-found", "There is no such company.")
         people = await users.list_(connection, company_id, limit=_EVERYBODY)
-        emails = {row.email for row in sheet.rows if row.email is not None}
+        rows = sorted((*sheet.rows, *sheet.damaged), key=lambda row: row.line)
+        emails = {row.email for row in rows if row.email is not None}
         elsewhere = await user_import.emails_elsewhere(connection, emails, company_id)
-        return plan_import(sheet.rows, people, elsewhere), {user.id: user for user in people}
+        return plan_import(rows, people, elsewhere), {user.id: user for user in people}
 
     def _created(self, plan: Plan, company_id: str) -> list[User]:
         now = self._clock()

@@ -129,7 +129,7 @@ class People:
         company_id: str | None = None,
         by_oneself: bool = False,
         only_if_none: bool = False,
-        also: Callable[[AsyncConnection, str], Awaitable[None]] | None = None,
+        also: Callable[[AsyncConnection, User, str, float], Awaitable[None]] | None = None,
         require: Callable[[str], None] = anything_goes,
         actor: str,
         request_id: str | None = None,
@@ -137,9 +137,10 @@ class People:
         """Give a person a PIN: the one chosen, or a generated one, which is returned to be shown this once.
 
         Ends the person's open sessions. Zeroes every count of that person in both tiers and ends their locks, unless it
-        is `by_oneself` (policy, "Lockout"). `only_if_none`: whoever has a PIN by now keeps it, and None is returned.
-        `also` is called with the PIN inside the transaction, to keep what must not be lost once the PIN counts.
-        `require` refuses as in `change`: with the PIN of somebody one may not edit one could stamp for them. Raises
+        is `by_oneself` (policy, "Lockout"). `only_if_none`: whoever has a PIN by now, or is no longer active, gets none
+        and None is returned. `also` is called inside the transaction with the person as they are then, the PIN and when
+        it was set, to keep what must not be lost once the PIN counts. `require` refuses as in `change`, and is asked
+        again if the role changes meanwhile: with the PIN of somebody one may not edit one could stamp for them. Raises
         Problem `not-found`, `bad-request` naming every rule the PIN breaks, `conflict` without a personnel number, and
         `busy`.
         """
@@ -158,7 +159,10 @@ class People:
         now = self._clock()
         async with self._database.write() as connection:
             current = await found(connection, user_id, lock=True)
-            if only_if_none and current.has_pin:
+            if current.role != user.role:
+                for permission in () if by_oneself else needed(current.role, frozenset({"pin"})):
+                    require(permission)
+            if only_if_none and (current.has_pin or not current.active):
                 return None
             if current.personnel_number != number:
                 raise Problem("conflict", "The personnel number was changed at the same moment: try again.")
@@ -166,7 +170,7 @@ class People:
             detail = {"generated": pin is None} | ({"by": "oneself"} if by_oneself else {})
             await self._record(connection, AuditName.PIN_SET, current, actor, detail, request_id)
             if also is not None:
-                await also(connection, chosen)
+                await also(connection, current, chosen, now)
             if not by_oneself:
                 await self._zero_counts(connection, current, number, actor, now, request_id)
             await trust_changes.append(connection, kinds.PERSON, user_id, {}, now)

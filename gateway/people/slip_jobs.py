@@ -2,7 +2,8 @@
 
 Each slip is sealed and written in the transaction that sets its PIN, and the job's row says how far it is, so every
 gateway shows the progress, and whatever ends the work early, the slips of the PINs set by then are there. Whoever
-started a job fetches its slips; that deletes them.
+started a job fetches its slips; that deletes them. PINs whose slips nobody gets any more are taken back, so that nobody
+is left with a PIN that nobody knows.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from gateway.people.pin_slips import Recipient, pin_slips_pdf
 from gateway.stamping.local_day import date_of, zone_named
 from storage import audit, pin_slips, users
 from storage.errors import Conflict, StorageError
-from storage.pin_slips import SlipJob
+from storage.pin_slips import SealedSlip, SlipJob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from crypto.sealing import Seal
@@ -37,13 +40,16 @@ if TYPE_CHECKING:
     from storage.users import User
 
 KEEP_SECONDS: Final = 24 * 3600.0
-"""Slips nobody fetches are deleted then."""
+"""Slips nobody fetches are deleted then, and their PINs taken back."""
 
 STALLED_SECONDS: Final = 60.0
 """A job without a sign of life for so long has no gateway any more that works on it."""
 
 WAIT_SECONDS: Final = 1.0
 """How long a job steps aside when people who sign in fill the queue of hashes."""
+
+TAKEN_BACK_AT_ONCE: Final = 200
+"""PINs of one transaction, which others who write to SQLite wait for."""
 
 EVERYBODY: Final = 1_000_000
 
@@ -73,6 +79,7 @@ class SlipJobs:
         self._new_id = new_id
         self._running: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._drawing = asyncio.Lock()
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
     async def without_pin(self, company_id: str, role: Role) -> list[User]:
@@ -99,6 +106,7 @@ class SlipJobs:
         """
         if self._closing:
             raise Problem("busy", retry_after=5)
+        await self.forget_old()
         people = await self.without_pin(company_id, starter.role)
         if (there := await self.of(starter.user_id)) is not None or not people:
             return there
@@ -113,7 +121,6 @@ class SlipJobs:
         )
         try:
             async with self._database.write() as connection:
-                await pin_slips.purge(connection, now - KEEP_SECONDS)
                 await pin_slips.add(connection, job)
         except Conflict:  # the same click twice
             return await self.of(starter.user_id)
@@ -122,11 +129,57 @@ class SlipJobs:
         task.add_done_callback(self._running.discard)
         return job
 
-    async def take(self, company: Company, starter: Starter) -> bytes | None:
+    async def take(
+        self, company: Company, starter: Starter, *, is_there: Callable[[], bool] = lambda: True
+    ) -> bytes | None:
         """Return the PDF of somebody's job and delete its slips: of several at once one gets it. None: no PIN was set.
 
-        Raises Problem `not-found` without slips (of two who fetch, the slower), `conflict` while they are being made.
+        `is_there` is asked at the last moment: for somebody who has gone, as the first of two clicks, the slips stay.
+        Slips of people whom the role of now may not give a PIN any more are left out, and their PINs taken back.
+        Raises Problem `not-found` without slips (of two who fetch, the slower), `conflict` while they are being made,
+        and when nobody is there.
         """
+        async with self._drawing:  # a thousand pages are some work: one after the other
+            return await self._take(company, starter, is_there)
+
+    async def forget_old(self) -> None:
+        """Delete the slips that nobody fetched in time, and take their PINs back. Raises `StorageError`."""
+        async with self._database.read() as connection:
+            jobs = await pin_slips.too_old(connection, self._clock() - KEEP_SECONDS)
+        for job in jobs:
+            while await self._forget_some(job):
+                pass
+
+    async def _forget_some(self, job: SlipJob) -> bool:
+        """Take some PINs of a job back; False when nothing is left of it."""
+        async with self._database.write() as connection:
+            await pin_slips.finish(connection, job.id, self._clock())
+            if await pin_slips.hold(connection, job.id) is None:
+                return False
+            slips = await pin_slips.sealed_slips(connection, job.id, TAKEN_BACK_AT_ONCE)
+            await self._take_back(connection, job, slips)
+            await pin_slips.drop_slips(connection, job.id, [slip.position for slip in slips])
+            if not slips:
+                await pin_slips.take(connection, job.id)
+        return bool(slips)
+
+    async def _take_back(self, connection: AsyncConnection, job: SlipJob, slips: Sequence[SealedSlip]) -> None:
+        """Remove PINs that nobody will ever know. Whoever got another one meanwhile keeps that."""
+        for slip in sorted(slips, key=lambda slip: slip.user_id or ""):
+            if slip.user_id is None or slip.set_at is None:
+                continue
+            if await users.withdraw_pin(connection, slip.user_id, slip.set_at):
+                withdrawn = event(
+                    AuditName.PIN_WITHDRAWN,
+                    id=self._new_id(),
+                    at=self._clock(),
+                    actor="gateway",
+                    company_id=job.company_id,
+                    subject=f"user:{slip.user_id}",
+                )
+                await audit.append(connection, withdrawn)
+
+    async def _take(self, company: Company, starter: Starter, is_there: Callable[[], bool]) -> bytes | None:
         job = await self.of(starter.user_id)
         if job is None:
             raise Problem("not-found", "These slips have been fetched, or deleted after a day.")
@@ -136,19 +189,30 @@ class SlipJobs:
             # First of all no more: a gateway that was held up must not add slips that nobody gets.
             await pin_slips.finish(connection, job.id, self._clock())
         async with self._database.read() as connection:
-            sealed = await pin_slips.sealed_slips(connection, job.id)
-        recipients = [self._opened(job.id, position, value) for position, value in sealed]
+            slips = await pin_slips.sealed_slips(connection, job.id)
+        denied = await self._denied(job, slips, starter.role)
+        recipients = [self._opened(job.id, slip) for slip in slips if slip not in denied]
         document = None
         if recipients:
             issued = date_of(job.created_at, zone_named(company.timezone))
             document = await asyncio.to_thread(pin_slips_pdf, company.name, company.locale, recipients, issued)
+        if not is_there():
+            raise Problem("conflict", "Whoever asked for the slips has gone: they stay.")
         async with self._database.write() as connection:
-            taken = await pin_slips.take(connection, job.id)
-            if taken and recipients:
+            # All of them or none: what is taken back meanwhile must not be printed.
+            if await pin_slips.hold(connection, job.id) != len(slips):
+                raise Problem("not-found", "These slips have been fetched, or deleted after a day.")
+            await self._take_back(connection, job, denied)
+            await pin_slips.take(connection, job.id)
+            if recipients:
                 await audit.append(connection, self._event(AuditName.PIN_SLIPS_FETCHED, job, starter, len(recipients)))
-        if not taken:
-            raise Problem("not-found", "These slips have been fetched, or deleted after a day.")
         return document
+
+    async def _denied(self, job: SlipJob, slips: Sequence[SealedSlip], role: Role) -> list[SealedSlip]:
+        """The slips of people whom `role` may not give a PIN: it, or theirs, is another than when the job began."""
+        people = await self._people.list_(job.company_id, limit=EVERYBODY)
+        forbidden = {user.id for user in people if not _may(role, user.role)}
+        return [slip for slip in slips if slip.user_id in forbidden]
 
     async def close(self) -> None:
         """Let every job end behind the person of this moment; its slips stay to be fetched."""
@@ -173,13 +237,14 @@ class SlipJobs:
     async def _set_pin(self, job: SlipJob, user: User, starter: Starter) -> None:
         """Set one PIN and keep its slip, in one transaction. Who has one by now, or may not get one, is left out."""
 
-        async def keep(connection: AsyncConnection, pin: str) -> None:
+        async def keep(connection: AsyncConnection, person: User, pin: str, at: float) -> None:
             position = await pin_slips.next_position(connection, job.id, self._clock())
             if position is None:
                 raise _Over
-            recipient = [user.full_name, user.personnel_number, pin]
+            recipient = [person.full_name, person.personnel_number, pin]
             sealed = self._seal.close(json.dumps(recipient).encode(), _place(job.id, position))
-            await pin_slips.add_slip(connection, job.id, position, sealed)
+            slip = SealedSlip(position=position, sealed=sealed, user_id=person.id, set_at=at)
+            await pin_slips.add_slip(connection, job.id, slip)
 
         def require(permission: str) -> None:
             if not allows(starter.role, permission):
@@ -216,8 +281,8 @@ class SlipJobs:
             user = await users.get(connection, starter.user_id)
         return user is not None and user.active and user.role == starter.role
 
-    def _opened(self, job_id: str, position: int, sealed: bytes) -> Recipient:
-        return Recipient(*json.loads(self._seal.open(sealed, _place(job_id, position))))
+    def _opened(self, job_id: str, slip: SealedSlip) -> Recipient:
+        return Recipient(*json.loads(self._seal.open(slip.sealed, _place(job_id, slip.position))))
 
     def _event(self, name: AuditName, job: SlipJob, starter: Starter, count: int) -> audit.AuditEvent:
         return event(

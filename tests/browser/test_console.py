@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from tests.browser.console_house import OWNER, PASSWORD, Consoles, consoles_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from playwright.async_api import Browser
 
@@ -190,7 +190,11 @@ async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(console
     person = (await site.people.list_(consoles.house.company_id))[0]
     device = (await site.devices.list_(consoles.house.company_id))[0]
     event = (await site.audit.list_(consoles.house.company_id)).events[0]
+    invited = await consoles.house.gateway.invitations.invite(
+        consoles.house.company_id, email="eva@example.com", role="hr", actor="cli"
+    )
     further = (
+        *("/audit?q=a", f"/settings/invitations/{invited.invitation.id}/withdraw"),
         *(f"/people/{person.id}", f"/people/{person.id}/edit", f"/people/{person.id}/pin"),
         *(f"/people/{person.id}/activity", f"/terminals/{device.id}", f"/terminals/{device.id}/revoke"),
         *(f"/audit/{event.id}", f"/stamps/correct?user={person.id}", "/people/0190b0e0-6f5a-7000-8000-000000000000"),
@@ -259,6 +263,20 @@ async def test_loading_a_page_that_is_shown_once_again_does_nothing_twice(consol
     await expect(page.get_by_role("heading", name="Only one")).to_be_visible()
     devices = await consoles.house.gateway.administration.devices.list_(consoles.house.company_id)
     assert [device.label for device in devices].count("Only one") == 1
+
+
+async def test_a_double_click_gets_the_slips_that_are_given_once(consoles: Consoles) -> None:
+    people = consoles.house.gateway.administration.people
+    await people.add(consoles.house.company_id, full_name="Without", personnel_number="0998", actor="cli")
+    page = await consoles.signed_in("/console/people/slips")
+    await page.get_by_role("button", name="Set PINs and make the slips").dblclick()
+    button = page.get_by_role("button", name="Download the slips")
+    await expect(button).to_be_visible(timeout=30_000)
+    async with page.expect_download() as download:
+        await button.dblclick(delay=60)
+    assert Path(await (await download.value).path()).read_bytes().startswith(b"%PDF")
+    fetched = [name for name in await consoles.house.audit_names() if name == "pin_slips.fetched"]
+    assert len(fetched) == 1
 
 
 async def test_the_first_page_follows_what_happens(consoles: Consoles) -> None:

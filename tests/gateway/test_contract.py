@@ -68,7 +68,7 @@ def examine(operation: Any, url: str, token: str | None, ids: dict[str, str]) ->
 
     def send(case: Any) -> None:
         if real is not None and (given_id := next(in_path)) is not None:
-            case.path_parameters = {"id": given_id}
+            case.path_parameters = {**case.path_parameters, "id": given_id}
         if isinstance(case.body, dict) and isinstance(case.body.get("user_id"), str):
             case.body["user_id"] = ids["users"]
         answer = case.call(base_url=url, headers=headers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from gateway.application import all_routes, interface, make_application
@@ -74,7 +75,7 @@ async def test_every_other_route_refuses_whoever_shows_nothing(house: House) -> 
     protected = [route for route in interface(house.gateway) if not is_open(route)]
     assert len(protected) >= 20
     for route in protected:
-        path = route.path.replace("{id}", "0190b0e0-6f5a-7000-8000-000000000000")
+        path = re.sub(r"\{[a-z_]+\}", "0190b0e0-6f5a-7000-8000-000000000000", route.path)
         for token in (None, "x" * 43):
             reply = await call(house, route.method, path, BODIES.get(path), token=token)
             assert reply.status == 401, (route.method, path, reply)
@@ -84,8 +85,9 @@ async def test_every_other_route_refuses_whoever_shows_nothing(house: House) -> 
 async def test_a_route_of_an_account_asks_who_is_there_before_it_reads_a_body(house: House) -> None:
     for route in all_routes(house.gateway):
         if route.access == "account":
+            path = re.sub(r"\{[a-z_]+\}", "x", route.path)
             head = (
-                f"{route.method} {route.path.replace('{id}', 'x')} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
+                f"{route.method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\n"
                 f"Content-Type: application/json\r\nContent-Length: 1\r\nConnection: close\r\n\r\n{{"
             )
             reply = await send(house.port, head.encode())

@@ -8,7 +8,7 @@ import pytest
 
 from storage import pin_slips
 from storage.errors import Conflict
-from storage.pin_slips import SlipJob
+from storage.pin_slips import SealedSlip, SlipJob
 from tests.storage.rows import NOW, add_company, add_user, new_id
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ async def new_job(database: Database, total: int = 3) -> SlipJob:
     return job
 
 
+def slip(position: int) -> SealedSlip:
+    return SealedSlip(position=position, sealed=b"sealed %d" % position, user_id=None, set_at=NOW)
+
+
 async def there(database: Database, job: SlipJob) -> SlipJob | None:
     async with database.read() as connection:
         return await pin_slips.started_by(connection, job.started_by)
@@ -35,13 +39,13 @@ async def test_slips_are_counted_and_come_back_in_order(database: Database) -> N
     for at in range(3):
         async with database.write() as connection:
             assert await pin_slips.next_position(connection, job.id, NOW + at) == at + 1
-            await pin_slips.add_slip(connection, job.id, at + 1, b"sealed %d" % at)
+            await pin_slips.add_slip(connection, job.id, slip(at + 1))
     found = await there(database, job)
     assert found is not None
     assert (found.done, found.touched_at) == (3, NOW + 2)
     async with database.read() as connection:
         slips = await pin_slips.sealed_slips(connection, job.id)
-    assert slips == [(1, b"sealed 0"), (2, b"sealed 1"), (3, b"sealed 2")]
+    assert slips == [slip(1), slip(2), slip(3)]
 
 
 async def test_a_finished_job_takes_no_more_slips(database: Database) -> None:
@@ -74,7 +78,7 @@ async def test_taking_deletes_the_slips_once(database: Database) -> None:
     job = await new_job(database)
     async with database.write() as connection:
         await pin_slips.next_position(connection, job.id, NOW)
-        await pin_slips.add_slip(connection, job.id, 1, b"sealed")
+        await pin_slips.add_slip(connection, job.id, slip(1))
     async with database.write() as connection:
         assert await pin_slips.take(connection, job.id)
         assert not await pin_slips.take(connection, job.id)
@@ -95,12 +99,19 @@ async def test_a_sign_of_life_and_one_slip_less(database: Database) -> None:
     assert await there(database, job) is None
 
 
-async def test_old_jobs_go_with_their_slips_and_the_others_stay(database: Database) -> None:
+async def test_old_jobs_are_found_and_their_slips_go_some_at_a_time(database: Database) -> None:
     old, young = await new_job(database), await new_job(database)
     async with database.write() as connection:
-        await pin_slips.next_position(connection, old.id, NOW)
-        await pin_slips.add_slip(connection, old.id, 1, b"sealed")
-        assert await pin_slips.purge(connection, NOW - 1) == 0
-        assert await pin_slips.purge(connection, NOW) == 2
-        assert await pin_slips.sealed_slips(connection, old.id) == []
-    assert await there(database, young) is None
+        for position in (1, 2, 3):
+            await pin_slips.next_position(connection, old.id, NOW)
+            await pin_slips.add_slip(connection, old.id, slip(position))
+        assert await pin_slips.too_old(connection, NOW - 1) == []
+        assert {job.id for job in await pin_slips.too_old(connection, NOW)} == {old.id, young.id}
+        assert await pin_slips.hold(connection, old.id) == 3
+        some = await pin_slips.sealed_slips(connection, old.id, 2)
+        await pin_slips.drop_slips(connection, old.id, [one.position for one in some])
+        assert await pin_slips.hold(connection, old.id) == 1
+        assert await pin_slips.hold(connection, young.id) == 0
+        assert await pin_slips.sealed_slips(connection, old.id) == [slip(3)]
+        await pin_slips.take(connection, old.id)
+        assert await pin_slips.hold(connection, old.id) is None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DAY_SECONDS: Final = 86_400.0
 
+_DAYS: Final = {"en": "d MMM y", "de": "d. MMM y"}
+
 _REGIONS: Final = {"en": "en_GB", "de": "de_DE"}
 """Whose way of writing dates is meant; in both the day comes before the month."""
 
@@ -27,6 +29,7 @@ class Dates:
         self.zone = zone
         self.now = now
         self._region = _REGIONS[language]
+        self._day = _DAYS[language]
         self._gettext = gettext
 
     def when(self, at: float | None) -> Markup | str:
@@ -37,14 +40,14 @@ class Dates:
         if local.date() == date_of(self.now, self.zone):
             text = format_time(local, "HH:mm", tzinfo=self.zone, locale=self._region)
         else:
-            text = format_datetime(local, "d MMM y, HH:mm", tzinfo=self.zone, locale=self._region)
+            text = format_datetime(local, f"{self._day}, HH:mm", tzinfo=self.zone, locale=self._region)
         return self._marked(at, text)
 
     def exactly(self, at: float | None) -> Markup | str:
         """A time with its date and seconds."""
         if at is None:
             return "–"
-        return self._marked(at, format_datetime(at, "d MMM y, HH:mm:ss", tzinfo=self.zone, locale=self._region))
+        return self._marked(at, format_datetime(at, f"{self._day}, HH:mm:ss", tzinfo=self.zone, locale=self._region))
 
     def day(self, at: float | None) -> Markup | str:
         """A date."""

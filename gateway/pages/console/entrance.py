@@ -108,6 +108,7 @@ class Entrance:
             password,
             remember=remember,
             client=client_label(visit.request.headers.get(hdrs.USER_AGENT, "")),
+            source=self._gateway.source_quotas.source(visit.request),
             request_id=visit.request_id,
         )
         if await self._shell.enter(visit):  # this browser's session of before: nobody will come back to it

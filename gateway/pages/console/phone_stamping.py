@@ -30,7 +30,9 @@ class PhoneStamping:
 
     async def switch(self, visit: Visit) -> web.Response:
         """Switch phone stamping on or off."""
-        is_on = visit.form["enabled"] == "yes"
+        if (wanted := visit.form["enabled"]) not in ("yes", "no"):  # never off by mistake
+            raise Problem("bad-request", errors=[FieldError("enabled", "is not valid")])
+        is_on = wanted == "yes"
         await self._companies.update(visit.company.id, {"public_stamp_enabled": is_on}, **visit.by)
         return visit.go(PAGE, "phone-on" if is_on else "phone-off")
 

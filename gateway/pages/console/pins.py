@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
@@ -70,7 +71,7 @@ class Pins:
     async def fetch(self, visit: Visit) -> web.Response:
         """Answer with the slips, this once."""
         try:
-            document = await self._jobs.take(visit.company, _starter(visit))
+            document = await self._jobs.take(visit.company, _starter(visit), is_there=partial(_is_there, visit))
         except Problem as problem:
             if problem.name == "not-found":
                 return visit.go(SLIPS, "slips-fetched")
@@ -87,6 +88,12 @@ class Pins:
                 hdrs.CACHE_CONTROL: "no-store",
             },
         )
+
+
+def _is_there(visit: Visit) -> bool:
+    """Tell whether the browser still waits for this answer; of a click that another one followed it does not."""
+    transport = visit.request.transport
+    return transport is not None and not transport.is_closing()
 
 
 def _starter(visit: Visit) -> Starter:

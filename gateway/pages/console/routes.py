@@ -170,6 +170,9 @@ def _company(shell: Shell) -> list[Route]:
     add("POST", "/console/settings", settings.change, "company.change", "Change settings")
     add("GET", "/console/settings/invite", settings.invite_page, "company.read", "Invite somebody")
     add("POST", "/console/settings/invite", settings.invite, "invitation.create", "Invite somebody")
+    withdrawal = "/console/settings/invitations/{id}/withdraw"
+    add("GET", withdrawal, settings.withdraw_page, "invitation.withdraw", "Before: withdraw an invitation")
+    add("POST", withdrawal, settings.withdraw, "invitation.withdraw", "Withdraw an invitation")
     return add.routes
 
 

@@ -43,6 +43,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "all-unlocked": N_("Unlocked: {first}."),
     "settings-changed": N_("The settings are changed."),
     "invited": N_("The invitation is on its way by mail. It is good for seven days."),
+    "invitation-withdrawn": N_("The invitation is withdrawn. Its link is worthless."),
     "invited-without-mail": N_("The invitation is made. Mail is off: the link is in the gateway's log."),
 }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.accounts.invitations import UNKNOWN
 from gateway.accounts.roles import Role
 from gateway.companies.fields import time_zones
 from gateway.companies.models import CompanyChanges, InvitationBody
 from gateway.companies.service import LOCALES
+from gateway.http.path_ids import path_id
 from gateway.http.problems import Problem
 from gateway.pages.console.forms import read_model
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from gateway.pages.console.shell import Shell
     from gateway.pages.console.visit import Visit
+    from storage.invitations import Invitation
 
 PAGE = "/console/settings"
 EVERYBODY = 100_000
@@ -58,6 +61,22 @@ class SettingsPages:
         except Problem as problem:
             return visit.again("invite", problem, roles=list(Role), has_mail=self._has_mail)
         return visit.go(PAGE, "invited" if self._has_mail else "invited-without-mail")
+
+    async def withdraw_page(self, visit: Visit) -> web.Response:
+        """Ask before an invitation is withdrawn."""
+        return visit.show("invitation_withdraw", invitation=await self._invitation(visit))
+
+    async def withdraw(self, visit: Visit) -> web.Response:
+        """Withdraw an invitation."""
+        await self._invitations.withdraw(visit.company.id, path_id(visit.request, UNKNOWN), **visit.by)
+        return visit.go(PAGE, "invitation-withdrawn")
+
+    async def _invitation(self, visit: Visit) -> Invitation:
+        wanted = path_id(visit.request, UNKNOWN)
+        for one in await self._invitations.list_(visit.company.id):
+            if one.id == wanted:
+                return one
+        raise Problem("not-found", UNKNOWN)
 
     @property
     def _has_mail(self) -> bool:

@@ -111,6 +111,7 @@ PROBLEM_TEXTS: Final = (
     N_("There is no such session."),
     N_("There is no such stamp."),
     N_("There is no such event."),
+    N_("There is no such invitation, or it was accepted."),
     N_("The limit of wrong tries in a year is reached: only a new PIN ends this lock."),
     N_("This is the last active owner of the company, who stays."),
     N_("The personnel number was changed at the same moment: try again."),

@@ -170,7 +170,10 @@ class Visit:
         if problem.name not in IN_A_FORM:
             raise problem
         faults = self.faults_of(problem) if typed_in is None else self.password_faults(problem, typed_in)
-        return self.show(template, status=problem.status, faults=faults, **values)
+        response = self.show(template, status=problem.status, faults=faults, **values)
+        if problem.retry_after is not None:
+            response.headers["Retry-After"] = str(problem.retry_after)
+        return response
 
     def faults_of(self, problem: Problem) -> dict[str, list[str]]:
         """The faults of a refusal by field; without a field, its own sentence."""

@@ -18,6 +18,15 @@ for (const place of document.querySelectorAll("[data-fragment]")) {
 const { address } = document.body.dataset;
 if (address) history.replaceState(null, "", address);
 
+// The second click of a double click sends nothing: the browser would drop the first answer, and some are given once.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "1";
+  setTimeout(() => { delete form.dataset.sent; }, 2_000);
+});
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;

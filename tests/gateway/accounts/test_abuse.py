@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crypto.tokens import new_token, token_hash
+from gateway.accounts import guard
 from gateway.accounts.password_hashing import PASSWORDS_WAITING
 from gateway.accounts.resets import RESET_SECONDS
 from gateway.http.field_faults import FieldFault
@@ -75,8 +76,11 @@ async def test_an_invitation_ends_with_the_right_to_invite(both: House, how: str
     assert refused.problem == "invitation-not-valid"
 
 
-async def test_setting_a_password_while_somebody_guesses_never_deadlocks(both: House) -> None:
+async def test_setting_a_password_while_somebody_guesses_never_deadlocks(
+    both: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On PostgreSQL two transactions that took guard and tries in another order would both fail now and then."""
+    monkeypatch.setattr(guard, "SOURCE_TRIES", 1_000_000)
     site = both.gateway.administration
     user = await with_login(both)
     done = False

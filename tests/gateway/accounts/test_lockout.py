@@ -224,7 +224,7 @@ async def test_housekeeping_forgets_addresses_that_nobody_tried_for_a_day(both: 
 
     house.clock.move(KEEP_SECONDS - 60)
     await Housekeeping(database, house.clock).sweep()
-    assert await rows() == 2
+    assert await rows() == 4  # of the address, and of the source
     house.clock.move(120)
     await Housekeeping(database, house.clock).sweep()
     assert await rows() == 0

@@ -10,6 +10,7 @@ EXPECTED = {
     "company.read": "owner",
     "company.change": "owner",
     "invitation.create": "owner",
+    "invitation.withdraw": "owner",
     "link.read": "owner it hr",
     "link.rotate": "owner it",
     "link.disable": "owner it",

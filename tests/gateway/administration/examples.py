@@ -18,7 +18,8 @@ ALL = "owner it hr employee"
 
 @dataclass(frozen=True)
 class Example:
-    """`roles`: who may, as the design says. `make` gives the id in the path and the body of one request."""
+    """`roles`: who may, as the design says. `make` gives the ids in the path (a space between) and the body of one
+    request."""
 
     roles: str
     make: Callable[[Company], Awaitable[tuple[str, Any]]]
@@ -86,12 +87,20 @@ async def invitation(ours: Company) -> tuple[str, Any]:
     return ours.id, {"email": f"{ours.site.new_id()}@rosenthal.example", "role": "hr"}
 
 
+async def invited(ours: Company) -> tuple[str, Any]:
+    address = f"{ours.site.new_id()}@rosenthal.example"
+    made = await ours.house.gateway.invitations.invite(ours.id, email=address, role="hr", actor="cli")
+    return f"{ours.id} {made.invitation.id}", None
+
+
 CSV = b"full_name;personnel_number\r\nEva Neu;4711\r\n"
 
 EXAMPLES: dict[str, Example] = {
     "GET /api/companies/{id}": Example("owner", company()),
     "PATCH /api/companies/{id}": Example("owner", company({"name": "Rosenthal AG"})),
     "POST /api/companies/{id}/invitations": Example("owner", invitation, 201),
+    "GET /api/companies/{id}/invitations": Example("owner", company()),
+    "DELETE /api/companies/{id}/invitations/{invitation_id}": Example("owner", invited, 204),
     "GET /api/companies/{id}/public-stamp": Example("owner it hr", company()),
     "POST /api/companies/{id}/public-stamp/rotate": Example("owner it", company(), 201),
     "DELETE /api/companies/{id}/public-stamp": Example("owner it", company(), 204),

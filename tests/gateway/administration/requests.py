@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 from tests.gateway.terminal import Reply
@@ -34,3 +35,9 @@ async def send(
         is_json = answer.content_type.endswith("json")
         text = raw.decode() if not is_json else ""
         return Reply(answer.status, dict(answer.headers), json.loads(raw) if is_json else text)
+
+
+def filled(path: str, *ids: str) -> str:
+    """The path of a route with `ids` in its places, the last one in all that are left."""
+    left = list(ids)
+    return re.sub(r"\{[a-z_]+\}", lambda _: left.pop(0) if len(left) > 1 else left[0], path)

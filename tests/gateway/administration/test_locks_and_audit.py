@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.http.bodies import rfc3339
+
 if TYPE_CHECKING:
     from tests.gateway.administration.estate import Company
 
@@ -61,3 +63,20 @@ async def test_the_trail_is_read_page_by_page_and_by_name(ours: Company) -> None
     assert only[0]["detail"]["correction"] == ours.correction
     reply = await ours.it.call("GET", "/api/audit?name=x&cursor=y")
     assert {fault["field"] for fault in reply.body["errors"]} == {"name", "cursor"}
+
+
+async def test_the_trail_is_read_by_what_it_is_about_and_by_time(ours: Company) -> None:
+    about = f"user:{ours.employee}"
+    before = (await ours.it.call("GET", f"/api/audit?subject={about}")).body["items"]
+    assert before
+    assert {event["subject"] for event in before} == {about}
+    ours.house.clock.move(86400)
+    later = rfc3339(ours.house.clock())
+    await ours.renew()
+    await ours.hr.call("PATCH", f"/api/users/{ours.employee}", {"full_name": "Ada Sommer"})
+    assert len((await ours.it.call("GET", f"/api/audit?subject={about}")).body["items"]) == len(before) + 1
+    of_the_day = (await ours.it.call("GET", f"/api/audit?subject={about}&from={later}")).body["items"]
+    assert [event["name"] for event in of_the_day] == ["user.changed"]
+    assert (await ours.it.call("GET", f"/api/audit?subject={about}&to={later}")).body["items"] == before
+    reply = await ours.it.call("GET", "/api/audit?subject=x&from=y&to=2026-01-01&name=z")
+    assert {fault["field"] for fault in reply.body["errors"]} == {"subject", "from", "to", "name"}

@@ -9,7 +9,7 @@ import pytest
 from gateway.accounts.roles import Role
 from storage.schema import metadata
 from tests.gateway.administration.examples import EXAMPLES
-from tests.gateway.administration.requests import send
+from tests.gateway.administration.requests import filled, send
 
 if TYPE_CHECKING:
     from tests.gateway.administration.estate import Company, Estate
@@ -69,7 +69,7 @@ async def test_no_id_of_another_company_is_known_at_any_route(estate: Estate, ro
         if "{id}" not in path:
             continue
         foreign, unknown = [
-            await send(estate.house, method, path.replace("{id}", found), body_of(name), token=token)
+            await send(estate.house, method, filled(path, found), body_of(name), token=token)
             for found in (foreign_id(estate.theirs, path), UNKNOWN)
         ]
         assert foreign.status in (403, 404), name
@@ -138,7 +138,7 @@ async def test_what_is_no_id_is_not_found_and_no_error(estate: Estate, found: st
     for name in EXAMPLES:
         method, _, path = name.partition(" ")
         if "{id}" in path:
-            target = path.replace("{id}", found)
+            target = filled(path, found)
             reply = await send(estate.house, method, target, body_of(name), token=estate.ours.owner.token)
             assert reply.status in (400, 404, 405), (name, reply)
             assert reply.problem

@@ -11,7 +11,7 @@ import pytest
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS, PERMISSIONS, Role
 from gateway.application import interface
 from tests.gateway.administration.examples import EXAMPLES, SENSITIVE
-from tests.gateway.administration.requests import send
+from tests.gateway.administration.requests import filled, send
 
 if TYPE_CHECKING:
     from gateway.http.routes import Route
@@ -28,7 +28,7 @@ async def ask(ours: Company, name: str, token: str | None) -> Reply:
     method, _, path = name.partition(" ")
     example = EXAMPLES[name]
     found, body = await example.make(ours)
-    target = path.replace("{id}", found) + example.query
+    target = filled(path, *found.split()) + example.query
     return await send(ours.house, method, target, body, token=token, content_type=example.content_type)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.devices import last_seen
 from gateway.devices.last_seen import LastSeen
+from storage import devices
 from storage.errors import StorageUnavailable
 from tests.gateway.waiting import until
 
@@ -113,3 +114,24 @@ async def test_a_gateway_that_stops_writes_what_it_has_noted(house: House) -> No
     await terminal.sign_in("0101", "907311")
     await house.gateway.last_seen.stop()
     assert (await seen(house.gateway.administration))["Front"] is not None
+
+
+async def test_what_is_being_written_when_the_gateway_stops_is_not_lost(
+    site: Administration, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front, _ = await two_devices(site, company)
+    monkeypatch.setattr(last_seen, "WRITE_SECONDS", 0.0)
+    noting, seen_many, writing = LastSeen(site.database), devices.seen_many, asyncio.Event()
+
+    async def slowly(*arguments: Any) -> None:
+        if not writing.is_set():
+            writing.set()
+            await asyncio.Event().wait()
+        await seen_many(*arguments)
+
+    monkeypatch.setattr(devices, "seen_many", slowly)
+    noting.note(front, 100.0)
+    await noting.start()
+    await writing.wait()
+    await noting.stop()
+    assert (await seen(site))["Front"] == 100.0

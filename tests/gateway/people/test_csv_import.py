@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gateway.people.csv_import import LineFault, Row, plan_import, read_sheet
+from gateway.people.csv_import import LineFault, Plan, Row, plan_import, read_sheet
 from storage.users import User
 
 ANNA = Row(2, "Anna Weber", "0042", "anna@example.com")
@@ -72,6 +72,33 @@ def test_every_fault_is_told_with_its_line() -> None:
         LineFault(6, "has more cells than the heading's 3"),
         LineFault(8, "the personnel number 4 is on line 7 already"),
         LineFault(8, "the e-mail eva@example.com is on line 7 already"),
+    )
+
+
+def test_a_line_with_a_fault_is_compared_with_the_others_all_the_same() -> None:
+    sheet = read_sheet(b"full_name;personnel_number;email\n;4;a@example.com\nBob;4;x\nCem;5;a@example.com\n")
+    assert sheet.rows == (Row(4, "Cem", "5", "a@example.com"),)
+    assert sheet.faults == (
+        LineFault(2, "the name is missing"),
+        LineFault(3, "the e-mail must be an e-mail address"),
+        LineFault(3, "the personnel number 4 is on line 2 already"),
+        LineFault(4, "the e-mail a@example.com is on line 2 already"),
+    )
+
+
+def test_a_line_with_a_fault_is_compared_with_the_people_but_changes_nobody() -> None:
+    data = b"full_name;personnel_number;email\n;42;eva@example.com\n;43;\nBob;x;anna@example.com\nIda;9;y\n"
+    sheet = read_sheet(data)
+    assert [row.line for row in sheet.damaged] == [2, 3, 4, 5]
+    people = [person("43"), person("7", email="anna@example.com"), person("9", role="hr")]
+    plan = plan_import(sheet.damaged, people, frozenset({"eva@example.com"}))
+    assert plan == Plan(
+        (),
+        (),
+        (
+            LineFault(2, "the e-mail belongs to somebody else already"),
+            LineFault(5, f"{people[2].full_name} is hr: change them one by one"),
+        ),
     )
 
 

@@ -12,7 +12,8 @@ import pypdfium2
 import pytest
 
 from crypto.sealing import Seal
-from gateway.accounts.roles import Role
+from gateway.accounts.roles import Role, allows
+from gateway.cli.slips import set_missing_pins
 from gateway.http.problems import Problem
 from gateway.people import slip_jobs
 from gateway.people.slip_jobs import KEEP_SECONDS, STALLED_SECONDS, SlipJobs, Starter
@@ -23,6 +24,7 @@ from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from gateway.app import Administration
     from storage.companies import Company
@@ -152,7 +154,7 @@ async def test_what_waits_shows_no_pin(site: Administration, company: Company, j
     assert job is not None
     await ended(jobs, hr)
     async with site.database.read() as connection:
-        kept = b"".join(value for _, value in await pin_slips.sealed_slips(connection, job.id))
+        kept = b"".join(slip.sealed for slip in await pin_slips.sealed_slips(connection, job.id))
     for pin in slips(await jobs.take(company, hr)).values():
         assert pin.encode() not in kept
         assert b"Person" not in kept
@@ -328,17 +330,164 @@ async def test_when_all_have_one_by_then_there_is_nothing_to_fetch(
     assert await jobs.of(hr.user_id) is None
 
 
-async def test_slips_nobody_fetches_are_gone_after_a_day(
+async def test_slips_nobody_fetches_are_gone_after_a_day_and_their_pins_taken_back(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter, clock: MovedClock
 ) -> None:
-    await without_pin(site, company, 1)
+    numbers = await without_pin(site, company, 3)
     await jobs.start(company.id, hr)
     await ended(jobs, hr)
-    clock.move(KEEP_SECONDS)
+    people = {str(user.personnel_number): user.id for user in await site.people.list_(company.id, search="04")}
+    clock.move(KEEP_SECONDS - 1)
+    await jobs.forget_old()
+    assert await jobs.of(hr.user_id) is not None
+    assert await site.people.set_pin(people["0401"], "730291", actor="cli") is None  # another one, which stays
+    clock.move(1)
     assert await jobs.of(hr.user_id) is None
     with pytest.raises(Problem, match="not-found"):
         await jobs.take(company, hr)
-    await site.people.add(company.id, full_name="Late", personnel_number="0499", actor="cli")
+    await jobs.forget_old()
+    await assert_right(site, company, {"0401": "730291"}, {"0400", "0402"})
+    told = [event for event in await events(site) if event.name == "pin.withdrawn"]
+    assert {(event.actor, event.subject) for event in told} == {
+        ("gateway", f"user:{people[number]}") for number in ("0400", "0402")
+    }
     again = await jobs.start(company.id, hr)
     assert again is not None
-    assert again.total == 1
+    assert again.total == 2
+    await ended(jobs, hr)
+    printed = slips(await jobs.take(company, hr))
+    await assert_right(site, company, printed | {"0401": "730291"}, set())
+    assert set(numbers) == printed.keys() | {"0401"}
+
+
+async def test_whoever_begins_anew_after_a_day_reaches_those_of_before_too(
+    site: Administration, company: Company, jobs: SlipJobs, hr: Starter, clock: MovedClock
+) -> None:
+    await without_pin(site, company, 2)
+    await jobs.start(company.id, hr)
+    await ended(jobs, hr)
+    clock.move(KEEP_SECONDS)
+    again = await jobs.start(company.id, hr)
+    assert again is not None
+    assert again.total == 2
+
+
+async def test_many_pins_are_taken_back_some_at_a_time_and_by_two_gateways_at_once(
+    site: Administration,
+    company: Company,
+    jobs: SlipJobs,
+    hr: Starter,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(slip_jobs, "TAKEN_BACK_AT_ONCE", 2)
+    await without_pin(site, company, 7)
+    await jobs.start(company.id, hr)
+    await ended(jobs, hr)
+    clock.move(KEEP_SECONDS)
+    await asyncio.gather(jobs.forget_old(), jobs_of(site).forget_old())
+    await assert_right(site, company, {}, {f"04{at:02}" for at in range(7)})
+    assert (await event_names(site)).count("pin.withdrawn") == 7
+
+
+async def test_the_slips_stay_when_whoever_asked_has_gone(
+    site: Administration, company: Company, jobs: SlipJobs, hr: Starter
+) -> None:
+    await without_pin(site, company, 2)
+    await jobs.start(company.id, hr)
+    await ended(jobs, hr)
+    gone, there = await asyncio.gather(
+        jobs.take(company, hr, is_there=lambda: False), jobs.take(company, hr), return_exceptions=True
+    )
+    assert isinstance(gone, Problem)
+    assert isinstance(there, bytes)
+    await assert_right(site, company, slips(there), set())
+    assert (await event_names(site)).count("pin_slips.fetched") == 1
+
+
+async def test_a_slip_names_the_person_as_they_are_when_the_pin_is_set(
+    site: Administration, company: Company, jobs: SlipJobs, hr: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await without_pin(site, company, 3)
+    people = {str(user.personnel_number): user.id for user in await site.people.list_(company.id, search="04")}
+    set_pin, count = site.people.set_pin, 0
+
+    async def meanwhile(*arguments: Any, **options: Any) -> str | None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            await site.people.change(people["0402"], {"personnel_number": "0499"}, actor="cli")
+            await site.people.change(people["0401"], {"active": False}, actor="cli")
+        return await set_pin(*arguments, **options)
+
+    monkeypatch.setattr(site.people, "set_pin", meanwhile)
+    await jobs.start(company.id, hr)
+    await ended(jobs, hr)
+    job = await jobs.of(hr.user_id)
+    assert job is not None
+    assert (job.done, job.total) == (2, 2)
+    printed = slips(await jobs.take(company, hr))
+    assert printed.keys() == {"0400", "0499"}
+    await assert_right(site, company, printed, {"0401"})
+
+
+async def test_the_command_line_names_people_as_they_are_then_too(
+    site: Administration, company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await without_pin(site, company, 3)
+    people = {str(user.personnel_number): user.id for user in await site.people.list_(company.id, search="04")}
+    set_pin, count = site.people.set_pin, 0
+
+    async def meanwhile(*arguments: Any, **options: Any) -> str | None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            await site.people.change(people["0402"], {"personnel_number": "0499"}, actor="cli")
+            await site.people.change(people["0401"], {"active": False}, actor="cli")
+        return await set_pin(*arguments, **options)
+
+    monkeypatch.setattr(site.people, "set_pin", meanwhile)
+    await set_missing_pins(site, company, tmp_path / "slips.pdf", as_json=True)
+    printed = slips((tmp_path / "slips.pdf").read_bytes())
+    assert printed.keys() == {"0400", "0499"}
+    await assert_right(site, company, printed, {"0401"})
+
+
+async def test_nobody_who_becomes_owner_meanwhile_gets_a_pin_of_hr(
+    site: Administration, company: Company, hr: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = await site.people.add(
+        company.id, full_name="Olaf", personnel_number="0400", email="o@example.org", actor="cli"
+    )
+    run = site.hashing.run
+
+    async def promoting(*arguments: Any) -> Any:
+        await site.people.change(user.id, {"role": "owner"}, actor="cli")
+        return await run(*arguments)
+
+    def require(permission: str) -> None:
+        if not allows(hr.role, permission):
+            raise Problem("not-allowed")
+
+    monkeypatch.setattr(site.hashing, "run", promoting)
+    with pytest.raises(Problem, match="not-allowed"):
+        await site.people.set_pin(user.id, require=require, actor=hr.actor)
+    assert not (await site.people.get(user.id)).has_pin
+
+
+async def test_a_role_that_fell_meanwhile_gets_no_slip_of_those_above_it(
+    site: Administration, company: Company, jobs: SlipJobs
+) -> None:
+    user = await site.people.add(company.id, full_name="Olaf", email="o@example.org", role="owner", actor="cli")
+    for number, role in (("0400", "employee"), ("0401", "it")):
+        address = f"{role}@example.org"
+        await site.people.add(
+            company.id, full_name=role, personnel_number=number, email=address, role=role, actor="cli"
+        )
+    await jobs.start(company.id, Starter(user.id, Role.OWNER, f"user:{user.id}", None))
+    fallen = Starter(user.id, Role.HR, f"user:{user.id}", None)
+    await ended(jobs, fallen)
+    printed = slips(await jobs.take(company, fallen))
+    assert printed.keys() == {"0400"}
+    await assert_right(site, company, printed, {"0401"})
+    assert [event.detail for event in await events(site) if event.name == "pin_slips.fetched"] == [{"count": 1}]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pypdfium2
 import pytest
 
 from gateway.http.problems import Problem
 from gateway.pages.console.texts import fault_text
+from gateway.people import slip_jobs
 from gateway.people.csv_import import read_sheet
+from gateway.people.pin_slips import pin_slips_pdf
 from storage.errors import StorageUnavailable
 from tests.gateway.pages.console.visitor import Visitor, slips_ready, visitor_as
+from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
     from tests.gateway.house import House
@@ -62,6 +66,34 @@ async def test_the_same_click_twice_makes_no_slip_that_is_wrong(house: House) ->
         number = next(one for one in numbers if one in words)
         pin = next(word for word in words if word.isdigit() and len(word) >= 6)
         assert (await terminal.sign_in(number, pin)).status == 200, number
+
+
+async def test_slips_whose_download_the_browser_gave_up_are_given_to_the_next_click(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a double click a browser drops the first answer: the slips must not be in that one."""
+    await house.gateway.administration.people.add(
+        house.company_id, full_name="Ada Winter", personnel_number="0201", actor="cli"
+    )
+    visitor = await visitor_as(house, "hr")
+    await visitor.post("/console/people/slips")
+    await slips_ready(visitor)
+    drawing, go_on, drawn = threading.Event(), threading.Event(), pin_slips_pdf
+
+    def slowly(*arguments: Any) -> bytes:
+        drawing.set()
+        go_on.wait(10)
+        return drawn(*arguments)
+
+    monkeypatch.setattr(slip_jobs, "pin_slips_pdf", slowly)
+    first = asyncio.create_task(visitor.post("/console/people/slips/fetch"))
+    await until(drawing.is_set)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    second = asyncio.create_task(visitor.post("/console/people/slips/fetch"))
+    await until(lambda: bool(house.gateway.slip_jobs._drawing._waiters))
+    go_on.set()
+    assert "0201" in pages((await second).raw)[0]
 
 
 async def test_slips_of_the_pins_that_were_set_are_given_whatever_ends_it(

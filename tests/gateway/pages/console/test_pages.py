@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS
 from gateway.people.routes import CSV_LIMIT
-from tests.gateway.pages.console.visitor import PASSWORD, slips_ready, visitor_as
+from gateway.stamping.local_day import date_of, zone_named
+from tests.gateway.pages.console.visitor import PASSWORD, Visitor, slips_ready, visitor_as
 
 if TYPE_CHECKING:
     import pytest
@@ -325,6 +327,9 @@ async def test_a_new_poster_kills_the_old_one_and_can_be_downloaded_in_every_for
 
 async def test_phone_stamping_is_switched_by_the_owner_and_the_poster_ended_by_it(house: House) -> None:
     owner, it = await visitor_as(house, "owner"), await visitor_as(house, "it")
+    for nothing in ({}, {"enabled": ""}, {"enabled": "on"}):
+        assert (await owner.post("/console/phone/switch", nothing)).status == 400
+    assert "Phone stamping is on" in (await owner.get("/console/phone")).words
     off = await owner.follow(await owner.post("/console/phone/switch", {"enabled": "no"}))
     assert "Phone stamping is off." in off.words
     assert "Only the owner can switch it." in (await it.get("/console/phone")).words
@@ -388,6 +393,59 @@ async def test_a_lock_is_shown_with_its_reason_and_ended(house: House) -> None:
         await terminal.sign_in("0101", "999999")
     assert "Locks that end now: 1." in (await visitor.get("/console/locks/all")).words
     assert "Unlocked: 1." in (await visitor.follow(await visitor.post("/console/locks/all"))).words
+
+
+async def test_an_open_invitation_is_withdrawn_after_a_page_that_says_so(house: House) -> None:
+    visitor = await visitor_as(house, "owner")
+    site = house.gateway
+    invited = await site.invitations.invite(house.company_id, email="eva@example.com", role="hr", actor="cli")
+    listed = await visitor.get("/console/settings")
+    link = re.search(r'href="(/console/settings/invitations/[^"]*)"', listed.text)
+    assert link is not None
+    asked = await visitor.get(link[1])
+    assert "eva@example.com" in asked.words
+    assert "worthless at once" in asked.words
+    after = await visitor.follow(await visitor.post(link[1]))
+    assert "The invitation is withdrawn." in after.words
+    assert "Open invitations" not in after.words
+    for again in (await visitor.get(link[1]), await visitor.post(link[1])):
+        assert again.status == 404
+        assert "There is no such invitation" in again.words
+    joining = Visitor(house)
+    await joining.get("/register")
+    fields = {"invitation": invited.link.partition("=")[2], "full_name": "Eva", "email": "eva@example.com"}
+    refused = await joining.post("/register", {**fields, "password": PASSWORD, "password_again": PASSWORD})
+    assert refused.faults or "invitation is wrong" in refused.words
+    assert "account.registered" not in await house.audit_names()
+
+
+async def test_the_audit_trail_is_filtered_by_whom_it_is_about_and_by_day(house: House) -> None:
+    site = house.gateway.administration
+    await house.person("0101", name="Ada Winter")
+    await house.person("0102", name="Adam Sommer")
+    owner, it = await visitor_as(house, "owner"), await visitor_as(house, "it")
+    several = await owner.get("/console/audit?q=ada")
+    assert "Whom or which do you mean?" in several.words
+    found = await owner.get("/console/audit?q=winter&name=user.created")
+    assert "Person added" in found.words
+    assert "Adam Sommer" not in found.words
+    link = re.search(r'href="(/console/audit\?subject=user[^"]*)"', found.text)
+    assert link is not None
+    assert "PIN set" in (await owner.get(link[1])).words
+    assert "Ada Winter" in (await owner.get("/console/audit?q=0101")).words
+    assert "Nobody and no terminal fits" in (await it.get("/console/audit?q=0101")).words
+    assert "Ada Winter" in (await it.get("/console/audit?q=Ada+W")).words
+    today = date_of(site.clock(), zone_named((await site.companies.get(house.company_id)).timezone))
+    assert "Person added" in (await owner.get(f"/console/audit?day={today}")).words
+    yesterday = await owner.get(f"/console/audit?day={today - timedelta(days=1)}&name=user.created")
+    assert "Nothing fits these filters." in yesterday.words
+    faulty = await owner.get("/console/audit?day=31.1.2026&name=nonsense&subject=x&q=Ada")
+    assert faulty.status == 400
+    assert "Must be a date such as 2026-01-31." in faulty.faults
+    assert faulty.value("day") == "31.1.2026"
+    assert faulty.value("q") == "Ada"
+    for query in ("day=9999-12-31", "day=0001-01-01", "q=%00", "q=" + "a" * 5000, "subject=user:", "cursor=x"):
+        assert (await owner.get(f"/console/audit?{query}")).status < 500
 
 
 async def test_the_audit_trail_is_filtered_and_an_event_shown_in_full(house: House) -> None:
