@@ -32,7 +32,22 @@ WALKED_ELSEWHERE = (
 )
 SECOND_SERVERS = {"postgresql", "redis", "cluster"}
 """What a test is parametrised with to be repeated there. What is particular to them is in `storage` and its tests."""
+LONG = (
+    "tests/faults/test_kill.py",
+    "tests/faults/test_revocation.py",
+    "tests/gateway/cli/test_posters_and_slips.py",
+    "tests/gateway/pages/console/test_any_form.py",
+    "tests/gateway/test_any_input.py",
+    "tests/gateway/test_contract.py",
+    "tests/protocol/test_header_grammar.py",
+    "tests/storage/ephemeral/test_pin_guard_model.py",
+)
+"""Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
 SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def is_measured(item: pytest.Item) -> bool:

@@ -168,10 +168,12 @@ _founded_once = Kept(_founded)
 async def open_house(directory: Path, **options: Any) -> AsyncIterator[House]:
     """Run a gateway with a company whose phone link is on; `founded`: its id and token, if it is there already."""
     founded = options.pop("founded", None)
-    clock = options.pop("clock", None) or MovableClock()
     connector = aiohttp.TCPConnector(limit=0)
-    if founded is None and is_new(directory, options):
+    if (
+        founded is None and "clock" not in options and is_new(directory, options)
+    ):  # the kept one was made at the present
         founded = await _founded_once.put(directory)
+    clock = options.pop("clock", None) or MovableClock()
     async with (
         serving(directory, clock=clock, **options) as (gateway, url),
         aiohttp.ClientSession(connector=connector) as http,
