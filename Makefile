@@ -23,8 +23,9 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 	@$(BIN)/stampgate demo $(ARGS)
 
 test: $(VENV)/.test $(VENV)/.project check browser ## all checks, then all tests with coverage
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" --cov --cov-report= $(ARGS)
-	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term-missing:skip-covered --cov-fail-under=90
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" --cov --cov-report=term-missing:skip-covered \
+	  --cov-fail-under=90 $(ARGS)
+	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.test $(VENV)/.project ## lint, format, types, import layers
 	@$(BIN)/ruff check .

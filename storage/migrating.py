@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,8 @@ ADVISORY_LOCK: Final = 0x5374616D70676174
 def upgrade(connection: Connection, revision: str) -> None:
     """Upgrade inside the transaction of `connection`."""
     _exclude_others(connection)
+    if revision == "head" and current(connection) == head():
+        return  # as at nearly every start: loading and comparing all migrations is most of its work
     command.upgrade(_config(connection), revision)
     _check_references(connection)
 
@@ -43,8 +46,9 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@functools.cache
 def head() -> str:
-    """Return the newest revision of this package."""
+    """Return the newest revision of this package, read once in a process."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     if revision is None:
         raise AssertionError("the package carries its migrations")

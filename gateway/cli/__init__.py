@@ -7,6 +7,7 @@ goes wrong is one line on stderr.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import sys
@@ -88,8 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+_command = functools.cache(lambda: typer.main.get_command(build()))
+"""Built once in a process, for those who run many commands in one."""
+
+
 def _run(arguments: Sequence[str] | None) -> int:
-    command = typer.main.get_command(build())
+    command = _command()
     try:
         outcome = command.main(args=arguments, prog_name="stampgate", standalone_mode=False)
     except typer.Abort:

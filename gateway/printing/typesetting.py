@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +52,7 @@ def missing(text: str) -> str:
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """How wide a line is at `size`. Characters the font does not have count as a whole em."""
     advances = _advances(bold=bold)
-    return size * sum(advances.get(ord(character), 1.0) for character in text)
+    return size * sum(map(advances.get, map(ord, text), repeat(1.0)))  # asked some ten thousand times for a long name
 
 
 def wrap(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:

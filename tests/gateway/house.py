@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,12 +15,14 @@ from gateway.app import open_gateway
 from gateway.server import bind, make_runner
 from gateway.settings import Settings
 from storage import audit, stamps, trust_changes
-from storage.database import Database
+from tests.gateway.kept import Kept, is_new
 from tests.gateway.phone import Phone
 from tests.gateway.terminal import Terminal
+from tests.servers.databases import put_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from gateway.app import Gateway
     from storage.stamps import Stamp
@@ -127,35 +127,14 @@ class House:
                     await asyncio.sleep(0.002)
 
 
-_template: dict[str, bytes] = {}
-"""An SQLite file with the schema and nothing else, made by the migrations once in each test process."""
-
-
-async def _put_schema(directory: Path) -> None:
-    """Give a new gateway its schema by a copy: migrations have tests of their own."""
-    path = directory / "stampgate.db"
-    if path.exists():
-        return
-    if "sqlite" not in _template:
-        with tempfile.TemporaryDirectory() as elsewhere:
-            file = Path(elsewhere) / "stampgate.db"
-            database = Database(f"sqlite+aiosqlite:///{file}")
-            await database.upgrade()
-            await database.close()
-            _template["sqlite"] = file.read_bytes()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_bytes(_template["sqlite"])
-    path.chmod(0o600)
-
-
 @asynccontextmanager
 async def serving(
     directory: Path, *, clock: MovableClock | None = None, port: int = 0, **options: Any
 ) -> AsyncIterator[tuple[Gateway, str]]:
     """Run a gateway in this process on a loopback port; give it and its address."""
     values = {"data_dir": directory, "metrics_port": 0, **CHEAP_HASH, **options}
-    if "database_url" not in options:
-        await _put_schema(directory)
+    if "database_url" not in options and not (file := directory / "stampgate.db").exists():
+        await put_sqlite(file)
     listening = bind("127.0.0.1", port)
     bound = listening.getsockname()[1]
     async with open_gateway(Settings.load(**values), bound_port=bound, clock=clock or MovableClock()) as gateway:
@@ -169,17 +148,36 @@ async def serving(
 
 
 @asynccontextmanager
+async def _founded(directory: Path, **options: Any) -> AsyncIterator[tuple[str, str]]:
+    """Found a company whose phone link is on; give its id and the token of its link."""
+    async with serving(directory, **options) as (gateway, _):
+        yield await _found(gateway)
+
+
+async def _found(gateway: Gateway) -> tuple[str, str]:
+    companies = gateway.administration.companies
+    company = await companies.add("Rosenthal", timezone="Europe/Berlin", locale="de", actor="cli")
+    await companies.update(company.id, {"public_stamp_enabled": True}, actor="cli")
+    return company.id, (await companies.rotate_link(company.id, actor="cli")).token
+
+
+_founded_once = Kept(_founded)
+
+
+@asynccontextmanager
 async def open_house(directory: Path, **options: Any) -> AsyncIterator[House]:
-    """Run a gateway with a company whose phone link is on."""
-    clock = options.pop("clock", None) or MovableClock()
+    """Run a gateway with a company whose phone link is on; `founded`: its id and token, if it is there already."""
+    founded = options.pop("founded", None)
     connector = aiohttp.TCPConnector(limit=0)
+    if (
+        founded is None and "clock" not in options and is_new(directory, options)
+    ):  # the kept one was made at the present
+        founded = await _founded_once.put(directory)
+    clock = options.pop("clock", None) or MovableClock()
     async with (
         serving(directory, clock=clock, **options) as (gateway, url),
         aiohttp.ClientSession(connector=connector) as http,
     ):
-        companies = gateway.administration.companies
-        company = await companies.add("Rosenthal", timezone="Europe/Berlin", locale="de", actor="cli")
-        await companies.update(company.id, {"public_stamp_enabled": True}, actor="cli")
-        link = await companies.rotate_link(company.id, actor="cli")
+        company_id, link = founded or await _found(gateway)
         await gateway.feed.refresh()
-        yield House(gateway, url, http, clock, company.id, link.token)
+        yield House(gateway, url, http, clock, company_id, link)

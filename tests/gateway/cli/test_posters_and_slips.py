@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from gateway.app import open_administration
 from gateway.settings import Settings
@@ -27,8 +28,8 @@ def valid_pins(shell: Shell) -> dict[str, bytes | None]:
 
     async def read() -> dict[str, bytes | None]:
         async with open_administration(settings(shell), prepare=False) as site, site.database.read() as connection:
-            people = await users.list_(connection, None, limit=1000)
-            return {user.personnel_number or "": await users.pin_record(connection, user.id) for user in people}
+            rows = await connection.execute(select(users.users.c.personnel_number, users.users.c.pin_record))
+            return {number or "": record for number, record in rows}
 
     return asyncio.run(read())
 

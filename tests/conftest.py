@@ -1,0 +1,76 @@
+"""Which tests coverage is measured in, and which come first.
+
+Measuring makes a test take twice as long, and much of the suite walks again what other tests have walked: the same test
+over a second server, thousands of requests with random content, whole processes, a browser. Those run unmeasured, and
+all the quicker; the figure is a lower bound.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WALKED_ELSEWHERE = (
+    "tests/browser/",
+    "tests/faults/",
+    "tests/gateway/accounts/test_oracle.py",
+    "tests/gateway/administration/test_other_companies.py",
+    "tests/gateway/administration/test_who_may.py",
+    "tests/gateway/pages/console/test_any_form.py",
+    "tests/gateway/phone_tier/test_limits.py",
+    "tests/gateway/pin_login/",
+    "tests/gateway/stamping/test_concurrency.py",
+    "tests/gateway/test_any_input.py",
+    "tests/gateway/test_contract.py",
+    "tests/protocol/test_header_grammar.py",
+    "tests/storage/ephemeral/test_pin_guard_model.py",
+)
+SECOND_SERVERS = {"postgresql", "redis", "cluster"}
+"""What a test is parametrised with to be repeated there. What is particular to them is in `storage` and its tests."""
+LONG = (
+    "tests/faults/test_kill.py",
+    "tests/faults/test_revocation.py",
+    "tests/gateway/cli/test_posters_and_slips.py",
+    "tests/gateway/pages/console/test_any_form.py",
+    "tests/gateway/test_any_input.py",
+    "tests/gateway/test_contract.py",
+    "tests/protocol/test_header_grammar.py",
+    "tests/storage/ephemeral/test_pin_guard_model.py",
+)
+"""Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
+SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def is_measured(item: pytest.Item) -> bool:
+    if item.nodeid.startswith(WALKED_ELSEWHERE):
+        return False
+    call = getattr(item, "callspec", None)
+    repeated = call is not None and any(
+        value in SECOND_SERVERS for value in call.params.values() if isinstance(value, str)
+    )
+    return not repeated or item.nodeid.startswith("tests/storage/")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure nothing while a test runs, and in no process that it starts, if others walk the same."""
+    plugin = item.config.pluginmanager.getplugin("_cov")
+    if plugin is None or plugin.cov_controller is None or is_measured(item):
+        return (yield)
+    settings = os.environ.pop(SUBPROCESSES, None)
+    plugin.cov_controller.pause()
+    try:
+        return (yield)
+    finally:
+        plugin.cov_controller.resume()
+        if settings is not None:
+            os.environ[SUBPROCESSES] = settings
