@@ -14,7 +14,8 @@ from gateway.companies.routes import CompanyRoutes
 from gateway.devices.routes import DeviceRoutes
 from gateway.http import health, openapi, problem_pages
 from gateway.http.bodies import BODY_LIMIT
-from gateway.http.middlewares import outer
+from gateway.http.connections import SHORT_WAYS, ShortWays
+from gateway.http.middlewares import Outer
 from gateway.http.routes import Route, register
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 def make_application(gateway: Gateway) -> web.Application:
     """Return the application that serves `gateway`."""
     # One byte more than a body may have, so that our own limit answers and not the framework's.
-    app = web.Application(middlewares=[outer(gateway.metrics)], client_max_size=BODY_LIMIT + 1)
-    register(app, all_routes(gateway))
+    outer, routes = Outer(gateway.metrics), all_routes(gateway)
+    app = web.Application(middlewares=[outer.middleware()], client_max_size=BODY_LIMIT + 1)
+    register(app, routes)
+    app[SHORT_WAYS] = ShortWays(outer, gateway.metrics, routes)
     return app
 
 

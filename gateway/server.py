@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.app import open_gateway
 from gateway.application import make_application
+from gateway.http.connections import Runner
 from gateway.metrics import serve_metrics
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ async def running(settings: Settings, listening: socket.socket) -> AsyncIterator
 
 def make_runner(gateway: Gateway) -> web.AppRunner:
     """Return the aiohttp server of `gateway`: no access log, and bodies reach the gate as they were sent."""
-    return web.AppRunner(
+    return Runner(
         make_application(gateway),
         access_log=None,
         handle_signals=False,

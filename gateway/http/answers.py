@@ -46,7 +46,7 @@ class JsonAnswer(web.Response):
             return await super().prepare(request)
         headers = self.headers
         headers[hdrs.CONTENT_LENGTH] = str(len(body))
-        headers[hdrs.DATE] = _http_date(int(time.time()))
+        headers[hdrs.DATE] = http_date(int(time.time()))
         headers[hdrs.SERVER] = SERVER_SOFTWARE
         writer = request.writer
         await writer.write_headers(f"HTTP/1.1 {self.status} {self.reason}", headers)
@@ -62,6 +62,6 @@ def json_response(answer: BaseModel, status: int = 200, headers: dict[str, str] 
 
 
 @lru_cache(2)
-def _http_date(second: int) -> str:
+def http_date(second: int) -> str:
     """Return an instant as the Date field wants it (RFC 9110 §5.6.7); all answers of a second share one."""
     return formatdate(second, usegmt=True)

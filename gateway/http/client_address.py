@@ -22,14 +22,15 @@ import re
 import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from multidict import istr
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator, Sequence
 
-    from aiohttp import web
+    from multidict import CIMultiDictProxy
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -54,6 +55,22 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 _WITH_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]{1,5}|:_[A-Za-z0-9._-]+)?", re.ASCII)
 
 
+class Arrived(Protocol):
+    """What of a request is looked at, be it aiohttp's or a plain one."""
+
+    @property
+    def remote(self) -> str | None:
+        """The address of the connection's other end."""
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The header fields."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The connection."""
+
+
 class ClientAddresses:
     """Tells each request's client address by the rules above."""
 
@@ -62,7 +79,7 @@ class ClientAddresses:
         self._header = istr(header)
         self._read = _forwarded if header == "forwarded" else _x_forwarded_for
 
-    def of(self, request: web.Request) -> Address:
+    def of(self, request: Arrived) -> Address:
         """Return the client's address."""
         peer = request.remote
         at = (_parsed(peer) or LOOPBACK) if peer else LOOPBACK
@@ -86,7 +103,7 @@ class ClientAddresses:
         return any(address in network for network in self._trusted if network.version == address.version)
 
 
-def _is_unix_socket(request: web.Request) -> bool:
+def _is_unix_socket(request: Arrived) -> bool:
     """Tell if a peer without an address is one on this machine, and not one whose address could not be had."""
     held = request.transport.get_extra_info("socket") if request.transport is not None else None
     return held is not None and held.family == socket.AF_UNIX

@@ -1,8 +1,9 @@
-"""The one outer middleware: whatever a request meets inside, it leaves as an answer, counted and with a request id.
+"""What is done for every request: whatever it meets inside, it leaves as an answer, counted and with a request id.
 
-It gives the request its id, refuses targets under /api/ that are not canonical, turns every error into its problem
-document, sets the security fields and counts. Only refusals, failures and slow requests are logged, by route template:
-a raw path or query could hold a token.
+It gets its id, a target under /api/ that is not canonical is refused, every error becomes its problem document, the
+security fields are set, and it is counted. Only refusals, failures and slow requests are logged, by route template: a
+raw path or query could hold a token. aiohttp's requests get all this from one middleware, plain ones (those that
+`connections` takes from aiohttp) from `Outer.answer`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from multidict import istr
 
 from crypto.message_signatures import read_target
 from gateway.clock import NewId, new_id
-from gateway.http.problems import Problem, from_error, problem_response
+from gateway.http.problems import Problem, from_error, problem_answer, problem_response
 from gateway.metrics import UNMATCHED, Metrics, RouteTally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.typedefs import Handler, Middleware
+
+    from gateway.http.plain import PlainAnswer, PlainRequest
 
 REQUEST_ID: Final = web.RequestKey("REQUEST_ID", str)
 """The request's id: in its answer (X-Request-Id), its problem, its log lines and its stamps."""
@@ -38,10 +41,164 @@ X_CONTENT_TYPE_OPTIONS: Final = istr("X-Content-Type-Options")
 REFERRER_POLICY: Final = istr("Referrer-Policy")
 API: Final = "/api/"
 
+_SAFETY: Final[Mapping[str, str]] = {X_CONTENT_TYPE_OPTIONS: "nosniff", REFERRER_POLICY: "no-referrer"}
+"""What every answer says to browsers."""
+
 
 def request_id(request: web.Request) -> str:
     """Return the id of a request that is inside the middleware."""
     return request[REQUEST_ID]
+
+
+class Outer:
+    """The rules themselves; `middleware` applies them to aiohttp's requests, `answer` to plain ones.
+
+    ``type_base`` is put before ``/problems/<name>`` in problem documents, ``monotonic`` tells seconds for durations.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        type_base: str = "",
+        make_id: NewId = new_id,
+        monotonic: Callable[[], float] = time.perf_counter,
+        slow_seconds: float = SLOW_SECONDS,
+    ) -> None:
+        self._metrics = metrics
+        self._type_base = type_base
+        self.make_id = make_id
+        self.monotonic = monotonic
+        self._slow_seconds = slow_seconds
+        self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+    async def answer(
+        self,
+        tally: RouteTally,
+        rule: Callable[[PlainRequest], Awaitable[PlainAnswer]],
+        request: PlainRequest,
+        started: float,
+    ) -> PlainAnswer | None:
+        """Answer a request whose target is a route's own path; `None` when nobody waits for the answer any more."""
+        problem: Problem | None = None
+        try:
+            answer = await rule(request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered
+            if isinstance(error, ConnectionError) and request.transport is None:
+                tally.observe(CLIENT_GONE, self.monotonic() - started)
+                return None
+            problem = self._refused(error, tally, request.id, started)
+            answer = problem_answer(problem, request.id, self._type_base)
+        fields = answer.fields
+        fields[X_REQUEST_ID] = request.id
+        fields.update(_SAFETY)
+        if hdrs.CACHE_CONTROL not in fields:
+            fields[hdrs.CACHE_CONTROL] = "no-store"
+        self._done(tally, answer.status, request.id, started, problem)
+        return answer
+
+    def middleware(self) -> Middleware:
+        """Return the middleware; it must be the application's first."""
+        known: dict[web.AbstractRoute, _KnownRoute] = {}
+
+        def learn(request: web.Request) -> _KnownRoute:
+            route = request.match_info.route
+            resource = route.resource
+            if resource is None:  # 404 and 405: aiohttp makes a route per request, nothing to remember
+                return _KnownRoute(self._metrics.route(UNMATCHED, request.method), None, is_api=_is_api(request))
+            template = resource.canonical
+            plain = template if isinstance(resource, web.PlainResource) else None
+            tally = self._metrics.route(template, request.method)
+            found = known[route] = _KnownRoute(tally, plain, is_api=template.startswith(API))
+            return found
+
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._handle(known.get(request.match_info.route) or learn(request), request, handler)
+
+        return middleware
+
+    async def _handle(self, route: _KnownRoute, request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = self.monotonic()
+        own_id = self.make_id()
+        request[REQUEST_ID] = own_id
+        problem: Problem | None = None
+        passing: web.HTTPException | None = None
+        response: web.StreamResponse
+        try:
+            # The registered path of a plain route is canonical: only other spellings need to be looked at.
+            if request.raw_path != route.plain_path and (route.is_api or _is_api(request)):
+                read_target(request.raw_path)
+            response = await handler(request)
+        except Exception as error:
+            if isinstance(error, web.HTTPException) and error.status < 400:
+                response = passing = error
+            elif isinstance(error, ConnectionError) and request.transport is None:
+                route.tally.observe(CLIENT_GONE, self.monotonic() - started)
+                raise
+            else:
+                problem = self._refused(error, route.tally, own_id, started)
+                response = problem_response(problem, own_id, self._type_base)
+                if request.writer.output_size > 0:  # half an answer is out: only breaking off is honest
+                    route.tally.observe(problem.status, self.monotonic() - started)
+                    raise ConnectionResetError("the answer broke off") from None
+        if not response.prepared:
+            headers = response.headers
+            headers[X_REQUEST_ID] = own_id
+            headers.update(_SAFETY)
+            if route.is_api and hdrs.CACHE_CONTROL not in headers:
+                headers[hdrs.CACHE_CONTROL] = "no-store"
+        self._done(route.tally, response.status, own_id, started, problem)
+        if passing is not None:
+            raise passing
+        return response
+
+    def _refused(self, error: Exception, tally: RouteTally, own_id: str, started: float) -> Problem:
+        """Return the problem that answers an error. Logs a refusal at INFO, a failure at ERROR, an unexpected one with
+        its places in the code."""
+        problem = from_error(error) or Problem("internal-error", cause=type(error).__name__)
+        self._metrics.refused(problem.name)
+        # A full queue is an everyday refusal, and one that anybody can cause.
+        failed = problem.status >= 500 and problem.name != "busy"
+        fields: dict[str, object] = {
+            "method": tally.method,
+            "route": tally.route,
+            "status": problem.status,
+            "problem": problem.name,
+            "cause": problem.cause,
+            "duration_ms": round((self.monotonic() - started) * 1000, 1),
+            "request_id": own_id,
+        }
+        if problem.name == "internal-error":
+            fields["exc_info"] = error
+        (self._log.error if failed else self._log.info)("failed" if failed else "refused", **fields)
+        return problem
+
+    def _done(self, tally: RouteTally, status: int, own_id: str, started: float, problem: Problem | None) -> None:
+        seconds = self.monotonic() - started
+        tally.observe(status, seconds)
+        if seconds > self._slow_seconds and problem is None:
+            self._log.warning(
+                "slow request",
+                method=tally.method,
+                route=tally.route,
+                status=status,
+                duration_ms=round(seconds * 1000),
+                request_id=own_id,
+            )
+
+
+def outer(
+    metrics: Metrics,
+    *,
+    type_base: str = "",
+    make_id: NewId = new_id,
+    monotonic: Callable[[], float] = time.perf_counter,
+    slow_seconds: float = SLOW_SECONDS,
+) -> Middleware:
+    """Return the middleware alone, for an application that is reached in no other way."""
+    rules = Outer(metrics, type_base=type_base, make_id=make_id, monotonic=monotonic, slow_seconds=slow_seconds)
+    return rules.middleware()
 
 
 class _KnownRoute:
@@ -55,110 +212,6 @@ class _KnownRoute:
         self.is_api = is_api
 
 
-def outer(
-    metrics: Metrics,
-    *,
-    type_base: str = "",
-    make_id: NewId = new_id,
-    monotonic: Callable[[], float] = time.perf_counter,
-    slow_seconds: float = SLOW_SECONDS,
-) -> Middleware:
-    """Return the middleware; it must be the application's first.
-
-    ``type_base`` is put before ``/problems/<name>`` in problem documents, ``monotonic`` tells seconds for durations.
-    """
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-    known: dict[web.AbstractRoute, _KnownRoute] = {}
-
-    def learn(request: web.Request) -> _KnownRoute:
-        route = request.match_info.route
-        resource = route.resource
-        if resource is None:  # 404 and 405: aiohttp makes a route per request, nothing to remember
-            return _KnownRoute(metrics.route(UNMATCHED, request.method), None, is_api=_is_api(request))
-        template = resource.canonical
-        plain = template if isinstance(resource, web.PlainResource) else None
-        found = _KnownRoute(metrics.route(template, request.method), plain, is_api=template.startswith(API))
-        known[route] = found
-        return found
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        started = monotonic()
-        own_id = make_id()
-        request[REQUEST_ID] = own_id
-        route = known.get(request.match_info.route) or learn(request)
-        problem: Problem | None = None
-        passing: web.HTTPException | None = None
-        response: web.StreamResponse
-        try:
-            # The registered path of a plain route is canonical: only other spellings need to be looked at.
-            if request.raw_path != route.plain_path and (route.is_api or _is_api(request)):
-                read_target(request.raw_path)
-            response = await handler(request)
-        except Exception as error:
-            if isinstance(error, web.HTTPException) and error.status < 400:
-                response = passing = error
-            elif isinstance(error, ConnectionError) and request.transport is None:
-                route.tally.observe(CLIENT_GONE, monotonic() - started)
-                raise
-            else:
-                problem = from_error(error) or Problem("internal-error", cause=type(error).__name__)
-                response = problem_response(problem, own_id, type_base)
-                metrics.refused(problem.name)
-                _report(log, request, route, problem, error, monotonic() - started)
-                if request.writer.output_size > 0:  # half an answer is out: only breaking off is honest
-                    route.tally.observe(problem.status, monotonic() - started)
-                    raise ConnectionResetError("the answer broke off") from None
-        if not response.prepared:
-            headers = response.headers
-            headers[X_REQUEST_ID] = own_id
-            headers[X_CONTENT_TYPE_OPTIONS] = "nosniff"
-            headers[REFERRER_POLICY] = "no-referrer"
-            if route.is_api and hdrs.CACHE_CONTROL not in headers:
-                headers[hdrs.CACHE_CONTROL] = "no-store"
-        seconds = monotonic() - started
-        route.tally.observe(response.status, seconds)
-        if seconds > slow_seconds and problem is None:
-            log.warning(
-                "slow request",
-                method=route.tally.method,
-                route=route.tally.route,
-                status=response.status,
-                duration_ms=round(seconds * 1000),
-                request_id=own_id,
-            )
-        if passing is not None:
-            raise passing
-        return response
-
-    return middleware
-
-
 def _is_api(request: web.Request) -> bool:
     """Tell if the raw target or the path that routing sees is under /api/: the two differ when somebody tries to."""
     return request.raw_path.startswith(API) or request.path.startswith(API)
-
-
-def _report(
-    log: structlog.typing.FilteringBoundLogger,
-    request: web.Request,
-    route: _KnownRoute,
-    problem: Problem,
-    error: Exception,
-    seconds: float,
-) -> None:
-    """Log a refusal at INFO, a failure at ERROR, an unexpected one with its places in the code."""
-    # A full queue is an everyday refusal, and one that anybody can cause.
-    failed = problem.status >= 500 and problem.name != "busy"
-    fields: dict[str, object] = {
-        "method": route.tally.method,
-        "route": route.tally.route,
-        "status": problem.status,
-        "problem": problem.name,
-        "cause": problem.cause,
-        "duration_ms": round(seconds * 1000, 1),
-        "request_id": request[REQUEST_ID],
-    }
-    if problem.name == "internal-error":
-        fields["exc_info"] = error
-    (log.error if failed else log.info)("failed" if failed else "refused", **fields)

@@ -16,6 +16,7 @@ from multidict import istr
 from crypto.device_keys import MalformedKey, WeakKey
 from crypto.message_signatures import ACCEPT_SIGNATURE, SignatureRefused
 from gateway.http.field_faults import FieldError, field_errors
+from gateway.http.plain import PlainAnswer
 from gateway.http.problem_types import PROBLEMS, ProblemType
 from storage.ephemeral.connection import EphemeralUnavailable
 from storage.errors import Conflict, StorageUnavailable
@@ -23,7 +24,7 @@ from storage.errors import Conflict, StorageUnavailable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PROBLEMS", "FieldError", "Problem", "ProblemType", "from_error", "problem_response"]
+__all__ = ["PROBLEMS", "FieldError", "Problem", "ProblemType", "from_error", "problem_answer", "problem_response"]
 
 MEDIA_TYPE: Final = "application/problem+json"
 ACCEPT_SIGNATURE_FIELD: Final = istr("Accept-Signature")
@@ -91,7 +92,7 @@ class Problem(Exception):
         return self.type.status
 
 
-def problem_response(problem: Problem, request_id: str, type_base: str = "") -> web.Response:
+def problem_answer(problem: Problem, request_id: str, type_base: str = "") -> PlainAnswer:
     """Return the answer for a problem: problem+json, never cached, with the fields its status demands.
 
     ``type_base`` is put before ``/problems/<name>``; empty makes ``type`` an absolute path of this gateway.
@@ -107,20 +108,21 @@ def problem_response(problem: Problem, request_id: str, type_base: str = "") -> 
     if problem.errors:
         document["errors"] = [{"field": fault.field, "message": fault.message} for fault in problem.errors]
     document.update(problem.members)
-    response = web.Response(
-        status=kind.status, body=json.dumps(document, default=_plain).encode("ascii"), content_type=MEDIA_TYPE
-    )
-    headers = response.headers
-    headers[hdrs.CACHE_CONTROL] = "no-store"
+    fields: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
     if problem.retry_after is not None:
-        headers[hdrs.RETRY_AFTER] = str(problem.retry_after)
+        fields[hdrs.RETRY_AFTER] = str(problem.retry_after)
     if kind.challenge == "signature":
-        headers[hdrs.WWW_AUTHENTICATE] = 'Signature realm="stampgate"'
-        headers[ACCEPT_SIGNATURE_FIELD] = ACCEPT_SIGNATURE
+        fields[hdrs.WWW_AUTHENTICATE] = 'Signature realm="stampgate"'
+        fields[ACCEPT_SIGNATURE_FIELD] = ACCEPT_SIGNATURE
     elif kind.challenge == "bearer":
-        headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="stampgate"'
-    headers.update(problem.headers)
-    return response
+        fields[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="stampgate"'
+    fields.update(problem.headers)
+    return PlainAnswer(kind.status, json.dumps(document, default=_plain).encode("ascii"), fields, MEDIA_TYPE)
+
+
+def problem_response(problem: Problem, request_id: str, type_base: str = "") -> web.Response:
+    """Return the same as aiohttp's."""
+    return problem_answer(problem, request_id, type_base).response()
 
 
 def from_error(error: Exception) -> Problem | None:

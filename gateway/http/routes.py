@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from gateway.http.plain_handler import PlainHandler
 from gateway.http.problem_types import PROBLEMS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Route:
 
     method: str
     path: str
-    handler: Handler
+    handler: Handler | PlainHandler
     summary: str
     tag: str
     access: Access
@@ -75,8 +76,9 @@ def register(app: web.Application, routes: Iterable[Route]) -> None:
     registered = app.setdefault(ROUTES, [])
     for route in routes:
         methods = ("GET", "HEAD") if route.method == "GET" and route.access == "public" else (route.method,)
+        handler = route.handler.handle if isinstance(route.handler, PlainHandler) else route.handler
         for method in methods:
-            app.router.add_route(method, route.path, route.handler, expect_handler=_continue)
+            app.router.add_route(method, route.path, handler, expect_handler=_continue)
         registered.append(route)
 
 

@@ -26,20 +26,20 @@ from crypto import device_keys
 from crypto.message_signatures import ENROL_TAG, KIOSK_TAG, IncomingRequest, SignatureInvalid, SignatureRefused
 from crypto.tokens import token_hash
 from gateway.devices.lifecycle import DeviceState, state_now
-from gateway.http.bodies import BODY_LIMIT, read_body, rfc3339
+from gateway.http.bodies import rfc3339
+from gateway.http.plain_handler import PlainHandler
 from gateway.http.problems import Problem, from_error
 from gateway.kiosk.enrolment_body import claimed_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohttp import web
-
     from crypto.message_signatures import ClaimedSignature, VerifiedRequest, Verifier
     from crypto.nonces import Nonce, Nonces
     from gateway.clock import Clock
     from gateway.devices.last_seen import LastSeen
     from gateway.http.client_address import ClientAddresses
+    from gateway.http.plain import PlainAnswer, PlainRequest
     from gateway.kiosk.replays import Replays
     from gateway.trust_feed.companies import CompanyRegistry
     from gateway.trust_feed.device_registry import DeviceRegistry, KnownDevice
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from gateway.trust_feed.feed import TrustFeed
     from storage.ephemeral.device_trust import DeviceTrust, KioskSession, Outcome
 
-    SignedHandler = Callable[[web.Request, "SignedRequest"], Awaitable[web.StreamResponse]]
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    SignedHandler = Callable[[PlainRequest, "SignedRequest"], Awaitable[PlainAnswer]]
+    EnrolmentHandler = Callable[[PlainRequest, "EnrolmentRequest"], Awaitable[PlainAnswer]]
 
 REPLAY_NONCE: Final = istr("Replay-Nonce")
 BEARER: Final = "Bearer "
@@ -121,18 +121,17 @@ class KioskGate:
 
     def signed(
         self, handler: SignedHandler, *, session: bool = False, stamping: bool = False, pending: bool = False
-    ) -> Handler:
+    ) -> PlainHandler:
         """Return `handler` behind the gate.
 
         `session`: an employee must be signed in at this terminal. `stamping`: the session then ends 10 s later.
         `pending`: a device that waits for approval may call this.
         """
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
+        async def guarded(request: PlainRequest) -> PlainAnswer:
             keyid: str | None = None
             try:
-                body = await read_body(request, BODY_LIMIT) if request.body_exists else b""
-                claimed = self._read(request, body, KIOSK_TAG)
+                claimed = self._read(request, KIOSK_TAG)
                 keyid = claimed.keyid
                 device = self._registry.get(keyid) if self._feed.is_fresh else None
                 if device is None:
@@ -148,22 +147,21 @@ class KioskGate:
                 self._last_seen.note(device.device_id, now)
                 if session:
                     self._in_session(employee, device)
-                response = await handler(request, SignedRequest(device, verified.body, now, employee, token))
+                answer = await handler(request, SignedRequest(device, verified.body, now, employee, token))
             except Exception as error:
                 raise self._refusal(error, keyid) from error
-            response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
-            return response
+            answer.fields[REPLAY_NONCE] = self.fresh_nonce(keyid)
+            return answer
 
-        return guarded
+        return PlainHandler(guarded)
 
-    def enrolling(self, handler: Callable[[web.Request, EnrolmentRequest], Awaitable[web.StreamResponse]]) -> Handler:
+    def enrolling(self, handler: EnrolmentHandler) -> PlainHandler:
         """Return `handler` behind the gate for enrolments, where the key that signed is in the signed body itself."""
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
+        async def guarded(request: PlainRequest) -> PlainAnswer:
             keyid: str | None = None
             try:
-                body = await read_body(request, BODY_LIMIT) if request.body_exists else b""
-                claimed = self._read(request, body, ENROL_TAG)
+                claimed = self._read(request, ENROL_TAG)
                 keyid = claimed.keyid
                 now = self._clock()
                 self._verifier.check_freshness(claimed, now)
@@ -174,16 +172,17 @@ class KioskGate:
                 enrolment = EnrolmentRequest(
                     public_key, verified.body, now, functools.partial(self._consume, verified, request, now)
                 )
-                response = await handler(request, enrolment)
+                answer = await handler(request, enrolment)
             except Exception as error:
                 raise self._refusal(error, keyid) from error
-            response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
-            return response
+            answer.fields[REPLAY_NONCE] = self.fresh_nonce(keyid)
+            return answer
 
-        return guarded
+        return PlainHandler(guarded)
 
-    def _read(self, request: web.Request, body: bytes, tag: str) -> ClaimedSignature:
-        return self._verifier.read(IncomingRequest(request.method, request.raw_path, request.raw_headers, body), tag)
+    def _read(self, request: PlainRequest, tag: str) -> ClaimedSignature:
+        incoming = IncomingRequest(request.method, request.raw_path, request.raw_headers, request.body)
+        return self._verifier.read(incoming, tag)
 
     async def _find(self, keyid: str) -> KnownDevice:
         """Return a device this process did not know a moment ago."""
@@ -194,7 +193,7 @@ class KioskGate:
             raise Problem("device-unknown", cause="no device has this key")
         return device
 
-    def _may_act(self, device: KnownDevice, now: float, request: web.Request, *, pending: bool) -> None:
+    def _may_act(self, device: KnownDevice, now: float, request: PlainRequest, *, pending: bool) -> None:
         """Refuse what a genuine device may not do; told only after its signature was verified."""
         if now >= device.acts_until:
             self._require_state(device, now, pending=pending)
@@ -219,14 +218,14 @@ class KioskGate:
         if state is not DeviceState.ACTIVE and not (pending and state is DeviceState.PENDING):
             raise Problem(_STATE_PROBLEMS[state])
 
-    async def _consume(self, verified: VerifiedRequest, request: web.Request, now: float) -> None:
+    async def _consume(self, verified: VerifiedRequest, request: PlainRequest, now: float) -> None:
         nonce = verified.nonce
         outcome, _ = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now)
         if outcome != "admitted":
             await self._refuse_used(outcome, None, nonce, request, now)
 
     async def _refuse_used(
-        self, outcome: Outcome, device: KnownDevice | None, nonce: Nonce, request: web.Request, now: float
+        self, outcome: Outcome, device: KnownDevice | None, nonce: Nonce, request: PlainRequest, now: float
     ) -> NoReturn:
         if outcome == "replayed":
             await self._replays.report(device, nonce.value, request, now)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway.audit_events import AuditName, event
-from gateway.http.middlewares import REQUEST_ID
 from storage import audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp import web
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from gateway.http.plain import PlainRequest
     from gateway.trust_feed.device_registry import KnownDevice
     from storage.journal import Journal
 
@@ -29,7 +28,7 @@ class Replays:
         self._new_id = new_id
         self._reported: set[str] = set()
 
-    async def report(self, device: KnownDevice | None, nonce: str, request: web.Request, now: float) -> None:
+    async def report(self, device: KnownDevice | None, nonce: str, request: PlainRequest, now: float) -> None:
         """Record that a genuine, signed request was sent a second time; `device` is unknown at an enrolment.
 
         Raises `StorageUnavailable`, after which the next one reports.
@@ -51,7 +50,7 @@ class Replays:
                     company_id=device.company_id if device is not None else None,
                     actor=who,
                     subject=who if device is not None else None,
-                    request_id=request[REQUEST_ID],
+                    request_id=request.id,
                 ),
             )
 

@@ -10,10 +10,9 @@ from crypto.tokens import new_token, token_hash
 from gateway.devices.heartbeats import Heartbeat
 from gateway.devices.lifecycle import DeviceState, state_now
 from gateway.devices.models import ClientInfo
-from gateway.http.answers import JsonAnswer, json_response
 from gateway.http.bodies import parse, parse_query
 from gateway.http.client_address import address_key
-from gateway.http.middlewares import REQUEST_ID
+from gateway.http.plain import PlainAnswer, json_answer
 from gateway.http.problems import Problem
 from gateway.http.routes import Route
 from gateway.kiosk.enrolment_body import EnrolmentBody
@@ -44,6 +43,7 @@ from storage.ephemeral.device_trust import SESSION_SECONDS, KioskSession
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
+    from gateway.http.plain import PlainRequest
     from gateway.kiosk.gate import EnrolmentRequest, SignedRequest
 
 TAG: Final = "kiosk"
@@ -166,7 +166,7 @@ class KioskRoutes:
         query = parse_query(NonceQuery, request)
         return web.Response(status=204, headers={REPLAY_NONCE: self._gateway.gate.fresh_nonce(query.keyid)})
 
-    async def enrol(self, request: web.Request, signed: EnrolmentRequest) -> web.Response:
+    async def enrol(self, request: PlainRequest, signed: EnrolmentRequest) -> PlainAnswer:
         """Take a code and a proven key; five wrong codes from one address pause further tries."""
         gateway = self._gateway
         source, attempt = address_key(gateway.addresses.of(request)), gateway.administration.new_id()
@@ -180,7 +180,7 @@ class KioskRoutes:
                 body.code,
                 signed.public_key,
                 ClientInfo(body.client.name, body.client.version, body.client.platform),
-                request_id=request[REQUEST_ID],
+                request_id=request.id,
             )
         except Exception as error:
             # Whatever was not a wrong code does not count as one.
@@ -194,9 +194,9 @@ class KioskRoutes:
             state=started.state,
             gateway_keyid=started.gateway_keyid,
         )
-        return json_response(answer, 201)
+        return json_answer(answer, 201)
 
-    async def device(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def device(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Tell the terminal what it is."""
         device, company = signed.device, self._gateway.companies_known.get(signed.device.company_id)
         state = state_now(
@@ -216,17 +216,17 @@ class KioskRoutes:
             key_expires_at=device.key_expires_at,
             server_time=signed.now,
         )
-        return json_response(answer)
+        return json_answer(answer)
 
-    async def heartbeat(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def heartbeat(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Note a sign of life; written in batches, so that a fleet's heartbeats cost one commit."""
         body = parse(HeartbeatBody, signed.body)
         client = ClientInfo(body.client.name, body.client.version, body.client.platform)
         beat = Heartbeat(signed.device.device_id, signed.now, client, body.clock_offset_ms)
         await self._gateway.heartbeats.beat(beat)
-        return web.Response(status=204)
+        return PlainAnswer(204)
 
-    async def auth(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def auth(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Sign an employee in at this terminal; a session that was open here ends."""
         gateway, device = self._gateway, signed.device
         body = parse(CredentialsBody, signed.body)
@@ -237,7 +237,7 @@ class KioskRoutes:
                 company_id=device.company_id,
                 personnel_number=body.personnel_number,
                 pin=body.pin,
-                request_id=request[REQUEST_ID],
+                request_id=request.id,
                 device_id=device.device_id,
             )
         )
@@ -253,19 +253,19 @@ class KioskRoutes:
             failed_attempts=signed_in.failed_attempts,
             status=status_answer(status),
         )
-        return json_response(answer)
+        return json_answer(answer)
 
-    async def status(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def status(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Tell what is true of the employee now."""
         session = _session(signed)
-        return json_response(status_answer(await self._gateway.stamping.status(session.user_id, session.company_id)))
+        return json_answer(status_answer(await self._gateway.stamping.status(session.user_id, session.company_id)))
 
-    async def days(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def days(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Tell the employee's own last days."""
         session = _session(signed)
-        return json_response(days_answer(await self._gateway.stamping.days(session.user_id, session.company_id)))
+        return json_answer(days_answer(await self._gateway.stamping.days(session.user_id, session.company_id)))
 
-    async def action(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def action(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Stamp. The path every wage depends on: nothing here but parsing, recording and answering."""
         session = _session(signed)
         stamp_id, action = read_action(signed.body)
@@ -276,13 +276,13 @@ class KioskRoutes:
                 stamp_id,
                 action,
                 "kiosk",
-                request[REQUEST_ID],
+                request.id,
                 signed.device.device_id,
             )
         )
-        return JsonAnswer(recorded_json(recorded), 200 if recorded.repeated else 201)
+        return PlainAnswer(200 if recorded.repeated else 201, recorded_json(recorded))
 
-    async def change_pin(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def change_pin(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """Change one's own PIN; the current one is checked through the guard and counts."""
         session = _session(signed)
         body = parse(PinChangeBody, signed.body)
@@ -292,15 +292,15 @@ class KioskRoutes:
             current_pin=body.current_pin,
             new_pin=body.new_pin,
             device_id=signed.device.device_id,
-            request_id=request[REQUEST_ID],
+            request_id=request.id,
         )
-        return web.Response(status=204)
+        return PlainAnswer(204)
 
-    async def logout(self, request: web.Request, signed: SignedRequest) -> web.Response:
+    async def logout(self, request: PlainRequest, signed: SignedRequest) -> PlainAnswer:
         """End the employee's session."""
         if signed.session_hash is not None:
             await self._gateway.device_trust.end_session(signed.device.keyid, signed.session_hash)
-        return web.Response(status=204)
+        return PlainAnswer(204)
 
 
 def _session(signed: SignedRequest) -> KioskSession:

@@ -1,0 +1,198 @@
+"""Connections with a short way for the requests that are most of a gateway's day: those of terminals.
+
+aiohttp makes a task, a request, a route match, a writer and a response for each request, and passes it through an
+application; that costs more than checking its signature. Here a request that is already there as a whole, for a route
+whose handler wants nothing but plain values, goes straight to that handler, and its answer out in one write. aiohttp's
+parser, limits and timeouts stay in front of both ways, the rules of `middlewares` stay around both.
+
+Whatever is not utterly ordinary goes aiohttp's way: other routes and methods, another spelling of the target, a query,
+HTTP/1.0, `Connection: close`, `Expect`, a content coding, chunks, an upgrade, a body that is not there yet, requests
+sent before the last one was answered, and everything the parser refuses. So there is one way more, but no other rule.
+
+This leans on how aiohttp's `RequestHandler` works inside: `start()` sleeps on `_waiter` until `data_received()` has put
+messages into `_messages`. While a request is on the short way that sleep goes on, and what arrives meanwhile waits in
+`_messages`. The versions are locked, and the tests compare both ways.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aiohttp import hdrs, web
+from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage
+
+from gateway.http.answers import http_date
+from gateway.http.bodies import BODY_LIMIT, CONTENT_ENCODING
+from gateway.http.middlewares import API
+from gateway.http.plain import PlainRequest
+from gateway.http.plain_handler import PlainHandler
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable, Mapping
+
+    from gateway.http.middlewares import Outer
+    from gateway.http.plain_handler import Rule
+    from gateway.http.routes import Route
+    from gateway.metrics import Metrics, RouteTally
+
+
+class ShortWay(NamedTuple):
+    """A route that can be reached the short way."""
+
+    method: str
+    tally: RouteTally
+    rule: Rule
+
+
+class ShortWays:
+    """All of them, by path, with the rules that are around every request."""
+
+    def __init__(self, outer: Outer, metrics: Metrics, routes: Iterable[Route]) -> None:
+        self.outer = outer
+        self.by_path: Final[Mapping[str, ShortWay]] = {
+            route.path: ShortWay(route.method, metrics.route(route.path, route.method), route.handler.rule)
+            for route in routes
+            if isinstance(route.handler, PlainHandler) and route.path.startswith(API) and not route.path_parameters
+        }
+
+
+SHORT_WAYS: Final = web.AppKey("SHORT_WAYS", ShortWays)
+"""The short ways of an application, for its runner."""
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner, whose connections know the application's short ways. Arguments as for `web.AppRunner`."""
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        return _Server(server, self.app[SHORT_WAYS])
+
+
+class _Server(web.Server):
+    """aiohttp's server with these connections."""
+
+    def __init__(self, server: web.Server, ways: ShortWays) -> None:
+        super().__init__(
+            server.request_handler,
+            request_factory=server.request_factory,
+            handler_cancellation=server.handler_cancellation,
+            loop=server._loop,
+            **server._kwargs,
+        )
+        self._ways = ways
+
+    def __call__(self) -> Connection:
+        return Connection(self, self._ways, loop=self._loop, **self._kwargs)
+
+
+class Connection(web.RequestHandler):
+    """One connection. At most one request is on the short way, and then none on aiohttp's."""
+
+    __slots__ = ("_by_path", "_outer", "_short")
+
+    def __init__(self, server: web.Server, ways: ShortWays, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._outer = ways.outer
+        self._by_path = ways.by_path
+        self._short: asyncio.Task[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived: the short way, if it is one ordinary request and nothing else is under way."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages:
+            super().data_received(data)  # a request is on aiohttp's way
+            return
+        self._waiter = None  # so that nobody is woken yet
+        super().data_received(data)
+        self._waiter = waiter
+        if self._short is not None:
+            return  # its end wakes whoever must go on
+        if len(self._messages) == 1 and len(data) <= BODY_LIMIT and self._take_short_way():
+            return
+        self._wake()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """End: a request under way may take `timeout` seconds."""
+        await super().shutdown(timeout)
+        if self._short is not None:
+            self._short.cancel()
+
+    def _take_short_way(self) -> bool:
+        """Start the only message that waits, if it is an ordinary one."""
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage):
+            return False
+        way = self._by_path.get(message.path)
+        headers = message.headers
+        if (
+            way is None
+            or way.method != message.method
+            or message.version != HttpVersion11
+            or message.should_close
+            or message.upgrade
+            or message.chunked
+            or not payload.is_eof()
+            or self._reading_paused
+            or hdrs.EXPECT in headers
+            or CONTENT_ENCODING in headers
+        ):
+            return False
+        outer, started = self._outer, self._outer.monotonic()
+        self._messages.clear()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._manager is not None:
+            self._manager.requests_count += 1
+        request = PlainRequest(
+            message.method, message.path, headers, message.raw_headers, payload.read_nowait(), outer.make_id(), self
+        )
+        self._request_in_progress = True
+        self._short = self._loop.create_task(self._answer(way, request, started))
+        return True
+
+    async def _answer(self, way: ShortWay, request: PlainRequest, started: float) -> None:
+        closing = True
+        try:
+            answer = await self._outer.answer(way.tally, way.rule, request, started)
+            if answer is not None and self.transport is not None:
+                self.transport.write(answer.on_the_wire(_always(int(time.time()))))
+                if self._paused:  # it does not read its answers: no further one until it does
+                    await self._drain_helper()
+                closing = hdrs.CONNECTION in answer.fields
+        except ConnectionError:
+            pass  # gone while its answer was to be read
+        except Exception as error:  # noqa: BLE001 - as aiohttp does with what nobody caught
+            self.log_exception("Unhandled exception", exc_info=error)
+        finally:
+            self._end(closing=closing)
+
+    def _end(self, *, closing: bool) -> None:
+        self._short = None
+        self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
+        if closing or self._close or self._force_close:
+            self.force_close()
+            return
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if self._messages and waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _process_keepalive(self) -> None:
+        """Close the connection if it has been idle; on the short way it is not, although aiohttp's side sleeps."""
+        if self._short is not None:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
+
+
+@lru_cache(2)
+def _always(second: int) -> str:
+    """Return the lines that are in every answer of a second."""
+    return f"Date: {http_date(second)}\r\nServer: {SERVER_SOFTWARE}\r\n"
