@@ -17,6 +17,7 @@ from gateway.http.bodies import BODY_LIMIT
 from gateway.http.connections import SHORT_WAYS, ShortWays
 from gateway.http.middlewares import Outer
 from gateway.http.routes import Route, register
+from gateway.kiosk.key_change import KeyChangeRoute
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
 from gateway.pages import phone as phone_page
@@ -59,6 +60,7 @@ def interface(gateway: Gateway) -> list[Route]:
     }
     routes = [
         *KioskRoutes(gateway).routes(),
+        *KeyChangeRoute(gateway).routes(),
         *PhoneRoutes(gateway).routes(),
         *AccountRoutes(gateway).routes(),
         *_administration(gateway),

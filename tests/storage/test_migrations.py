@@ -91,6 +91,7 @@ async def test_a_migration_that_breaks_references_changes_nothing(
         connection = config.attributes["connection"]  # type: ignore[attr-defined]
         connection.exec_driver_sql("INSERT INTO accounts VALUES ('nobody', 'hash', 0)")
 
+    monkeypatch.setattr("storage.migrating.head", lambda: "later")
     monkeypatch.setattr("storage.migrating.command.upgrade", orphaning)
     with pytest.raises(StorageError, match="broken reference"):
         await database.upgrade()
