@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.devices.attention import ends_soon, is_silent
 from gateway.devices.lifecycle import DeviceState
 from gateway.stamping.actions import State
 
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from gateway.pages.console.shell import Shell
     from gateway.pages.console.visit import Visit
     from gateway.stamping.history import PersonNow
-    from storage.devices import Device
-
-SILENT_SECONDS: Final = 5 * 60.0
-"""Terminals send a heartbeat about once a minute: five missed ones are no coincidence."""
-
-KEY_SOON_SECONDS: Final = 14 * 86_400.0
-"""A key that ends within two weeks: time enough to walk there."""
 
 SHOWN: Final = 200
 """People named in one list; a larger company looks a person up."""
@@ -59,19 +53,3 @@ class Today:
         """Who is in this state; those without a personnel number cannot stamp, so they are not out either."""
         found = await self._site.history.who_is(company_id, (state,), None, LOOKED_AT)
         return [one for one in found if one.person.personnel_number is not None]
-
-
-def is_silent(device: Device, now: float) -> bool:
-    """Tell whether a terminal that should be talking has not been heard of."""
-    if device.state != DeviceState.ACTIVE:
-        return False
-    heard = max(device.last_seen_at or 0.0, device.approved_at or 0.0)
-    return now - heard > SILENT_SECONDS
-
-
-def ends_soon(device: Device, now: float) -> bool:
-    """Tell whether a terminal's key ends, or has ended, and nobody has done anything about it."""
-    if device.state == DeviceState.EXPIRED:
-        return True
-    ends = device.key_expires_at
-    return device.state == DeviceState.ACTIVE and ends is not None and ends - now < KEY_SOON_SECONDS
