@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import Page, expect
 
+from storage import devices
 from tests.browser.console_house import Consoles, consoles_of
 
 if TYPE_CHECKING:
@@ -44,17 +45,24 @@ class Terminals:
         await page.locator("#enrol-form button[type=submit]").click()
         await expect(page.locator("#thumbprint")).not_to_be_empty()
         device = await self.device(label)
+        await self.approve(page, device)
+        return page, device
+
+    async def approve(self, page: Page, device: Device) -> None:
+        """Hand over the thumbprint on the screen, and let the page find out."""
+        house = self.consoles.house
         thumbprint = await page.locator("#thumbprint").inner_text()
         await house.gateway.administration.devices.approve(device.id, thumbprint=thumbprint, actor="cli")
         await house.told()
         await page.clock.run_for(2500)
         await expect(page.locator("#idle")).to_be_visible()
-        return page, device
 
     async def device(self, label: str) -> Device:
-        """The newest terminal of a name."""
-        devices = await self.consoles.house.gateway.administration.devices.list_(self.consoles.house.company_id)
-        return [device for device in devices if device.label == label][-1]
+        """The newest terminal of a name, with what console and API do not show while it waits for approval."""
+        site, company = self.consoles.house.gateway.administration, self.consoles.house.company_id
+        async with site.database.read() as connection:
+            found = await devices.list_(connection, company)
+        return [device for device in found if device.label == label][-1]
 
 
 async def sign_in(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:

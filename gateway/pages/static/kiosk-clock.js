@@ -69,6 +69,8 @@ export class TerminalClock {
     for (const name of ["pointerdown", "keydown"]) listen(document, name, () => this.#session?.touched());
     this.#showPlace();
     this.showIdle();
+    this.#lastCheck = Date.now();
+    this.#tick();
     const timer = setInterval(() => this.#tick(), 250);
     const givenUp = new Promise((resolve) => (this.giveUp = resolve));
     await this.check();
@@ -215,7 +217,6 @@ export class TerminalClock {
 
   #tell(notice, kind = "problem") {
     tell("sign-in-problem", notice, kind);
-    at("sign-in-hint").hidden = notice !== "";
   }
 
   // ── signing in ─────────────────────────────────────────────────────────────────────────────────────────────────
