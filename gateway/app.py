@@ -34,11 +34,13 @@ from gateway.audit.service import AuditTrail
 from gateway.clock import new_id
 from gateway.companies.service import Companies
 from gateway.devices.heartbeats import Heartbeats
+from gateway.devices.key_change import KeyChanges
 from gateway.devices.last_seen import LastSeen
 from gateway.devices.service import Devices
 from gateway.housekeeping import Housekeeping
 from gateway.http.client_address import ClientAddresses
 from gateway.kiosk.gate import KioskGate
+from gateway.kiosk.key_change import CHANGES_PER_HOUR
 from gateway.kiosk.replays import Replays
 from gateway.lockouts.service import Lockouts
 from gateway.mail.service import Mailer
@@ -129,6 +131,8 @@ class Gateway:
     device_trust: DeviceTrust
     phone_sessions: PhoneSessions
     enrolment_quota: AttemptQuota
+    key_changes: KeyChanges
+    key_change_quota: AttemptQuota
     addresses: ClientAddresses
     gate: KioskGate
     account_gate: AccountGate
@@ -321,6 +325,9 @@ async def open_gateway(
         nonces = Nonces(secrets.purpose_keys(NONCE_KEY), secrets.current_version, randomness)
         addresses = ClientAddresses(settings.trusted_proxies, settings.forwarded_header)
         last_seen = LastSeen(database)
+        key_changes = KeyChanges(
+            database=database, registry=registry, feed=feed, clock=clock, new_id=new_id, changed=changed
+        )
         scheme = urlsplit(administration.public_url).scheme
         gate = KioskGate(
             verifier=Verifier(settings.authorities(bound_port), nonces, scheme),
@@ -333,6 +340,7 @@ async def open_gateway(
             addresses=addresses,
             replays=Replays(journal, new_id),
             last_seen=last_seen,
+            key_changes=key_changes,
             clock=clock,
         )
         gateway_key = secrets.gateway_key
@@ -443,6 +451,8 @@ async def open_gateway(
             device_trust=device_trust,
             phone_sessions=PhoneSessions(ephemeral),
             enrolment_quota=AttemptQuota(ephemeral),
+            key_changes=key_changes,
+            key_change_quota=AttemptQuota(ephemeral, "key change", CHANGES_PER_HOUR, QUOTA_SECONDS),
             addresses=addresses,
             gate=gate,
             account_gate=account_gate,

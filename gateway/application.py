@@ -16,6 +16,7 @@ from gateway.http import health, openapi, problem_pages
 from gateway.http.bodies import BODY_LIMIT
 from gateway.http.middlewares import outer
 from gateway.http.routes import Route, register
+from gateway.kiosk.key_change import KeyChangeRoute
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
 from gateway.pages import kiosk as kiosk_page
@@ -57,6 +58,7 @@ def interface(gateway: Gateway) -> list[Route]:
     }
     routes = [
         *KioskRoutes(gateway).routes(),
+        *KeyChangeRoute(gateway).routes(),
         *PhoneRoutes(gateway).routes(),
         *AccountRoutes(gateway).routes(),
         *_administration(gateway),

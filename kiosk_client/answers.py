@@ -55,6 +55,14 @@ class DeviceAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyOffered:
+    """The key that is in force from its first use on."""
+
+    keyid: str
+    key_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What is true of a person now, and which actions are valid next.
 
@@ -124,7 +132,7 @@ class StatusAnswer:
 
 
 _ADAPTERS: Mapping[type, TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (DeviceAnswer, Enrolled, SignIn, StampAnswer, Status, StatusAnswer)
+    kind: TypeAdapter(kind) for kind in (DeviceAnswer, Enrolled, KeyOffered, SignIn, StampAnswer, Status, StatusAnswer)
 }
 
 

@@ -25,9 +25,11 @@ from kiosk_client.enrolment import Enrolment, EnrolmentWanted, Progress, read_co
 from kiosk_client.errors import KioskError, WrongUse
 from kiosk_client.gateway_address import GatewayAddress, read_address
 from kiosk_client.gateway_connection import client_version
+from kiosk_client.key_change import KeyChange
 from kiosk_client.key_store import KeyStore, StoredKey
+from kiosk_client.next_key import short_use, sole_user
 from kiosk_client.pin_entry import read_pin
-from kiosk_client.presentation import Condition, condition_of, show_condition, show_words, stamped_line
+from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
 from kiosk_client.terminal_keys import Leave, TerminalKeys
 from kiosk_client.wording import ENGLISH
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 
 PROGRAM = "stampgate-kiosk"
 INTERRUPTED = 130
+
+PATIENCE = 15.0
+"""Seconds to wait for a command in the same state directory to end, before this one may change the key."""
 
 
 class Language(StrEnum):
@@ -208,12 +213,14 @@ def _tell_waiting(*, as_json: bool) -> Progress:
 @app.command(epilog=f"Example: {PROGRAM} status --json")
 def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = None) -> None:
     """Show how this terminal stands: enrolment, gateway, clock, key, and what to do if something is wrong."""
-    stored = _store(state_dir).load()
+    store = _store(state_dir)
+    stored = store.load()
     if stored is None:
         advice = ENGLISH.fault("not-enrolled")
         condition = Condition(state="none", reachable=False, problem="not-enrolled", advice=advice)
     else:
-        condition = asyncio.run(_condition(stored, ca_file))
+        with short_use(store) as alone:
+            condition = asyncio.run(_condition(store, stored, ca_file, alone=alone))
     if as_json:
         _print_json(condition.as_json())
     else:
@@ -222,10 +229,13 @@ def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = 
         raise typer.Exit(1)
 
 
-async def _condition(stored: StoredKey, ca_file: Path | None) -> Condition:
+async def _condition(store: KeyStore, stored: StoredKey, ca_file: Path | None, *, alone: bool) -> Condition:
     device, fault = None, None
     async with _client(stored, ca_file) as client:
         try:
+            if alone and stored.state == "active":
+                await _key_change(store, client).settle()
+                stored = store.load() or stored
             device = await client.device()
         except KioskError as caught:
             fault = caught
@@ -261,13 +271,46 @@ def stamp(
         raise WrongUse(f"The action is one of {', '.join(ACTIONS)}")
     if not (number.isascii() and number.isdigit() and len(number) <= 12):
         raise WrongUse("A personnel number has 1 to 12 digits")
-    stored = require_active(_store(state_dir).load())
+    store = _store(state_dir)
+    require_active(store.load())
     pin = read_pin(from_stdin=pin_stdin, file=pin_file)
-    sign_in, stamped, company = asyncio.run(stamp_once(_client(stored, ca_file), wanted, number, pin, stamp_id))
+    with short_use(store) as alone:
+        client = _client(require_active(store.load()), ca_file)  # it may be another key than before the PIN was typed
+        settle = _key_change(store, client).settle if alone else None
+        sign_in, stamped, company = asyncio.run(stamp_once(client, wanted, number, pin, stamp_id, settle))
     if as_json:
         _print_json(stamped_json(sign_in, stamped))
     else:
         typer.echo(stamped_line(sign_in, stamped, zone_of(company.timezone if company else None)))
+
+
+@app.command("change-key", epilog=f"Example: {PROGRAM} change-key")
+def change_key(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = None) -> None:
+    """Change this terminal's key now, as after somebody had the terminal in their hands.
+
+    The clock does it by itself every 30 days. Interrupted, or the answer was lost? Nothing is: every command finds the
+    key that is in force.
+    """
+    store = _store(state_dir)
+    require_active(store.load())
+    with sole_user(store.directory, patience=PATIENCE):
+        stored, expires_at = asyncio.run(_change_key(store, ca_file))
+    if as_json:
+        _print_json({"thumbprint": stored.key.keyid, "device_id": stored.device_id, "key_expires_at": expires_at})
+    else:
+        typer.secho("The key is changed.", fg=typer.colors.GREEN)
+        typer.echo(f"Thumbprint: {stored.key.keyid}")
+        typer.echo(f"Good until: {expires_at}")
+
+
+async def _change_key(store: KeyStore, ca_file: Path | None) -> tuple[StoredKey, str | None]:
+    async with _client(require_active(store.load()), ca_file) as client:
+        stored = await _key_change(store, client).change()
+        return stored, rfc3339((await client.device()).key_expires_at)
+
+
+def _key_change(store: KeyStore, client: KioskClient) -> KeyChange:
+    return KeyChange(store, client, randomness=os.urandom)
 
 
 @app.command(epilog=f"Example: {PROGRAM} clock --lang de")
@@ -277,20 +320,22 @@ def clock(
     state_dir: StateDir = None,
 ) -> None:
     """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it."""
-    stored = require_active(_store(state_dir).load())
+    store = _store(state_dir)
+    require_active(store.load())
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp")
-    asyncio.run(_clock(stored, ca_file, None if lang is None else lang.value))
+    with sole_user(store.directory, patience=PATIENCE):
+        asyncio.run(_clock(store, ca_file, None if lang is None else lang.value))
 
 
-async def _clock(stored: StoredKey, ca_file: Path | None, language: str | None) -> None:
+async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) -> None:
     running = asyncio.current_task()
     if running is not None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    async with _client(stored, ca_file) as client:
+    async with _client(require_active(store.load()), ca_file) as client:
         with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
-            prompt = ClockPrompt(client, keys, language=language)
+            prompt = ClockPrompt(client, keys, language=language, key_change=_key_change(store, client))
             try:
                 await prompt.run()
             except (Leave, asyncio.CancelledError):

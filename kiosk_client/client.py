@@ -12,6 +12,7 @@ from crypto.message_signatures import ENROL_TAG
 from kiosk_client.answers import (
     DeviceAnswer,
     Enrolled,
+    KeyOffered,
     SignIn,
     StampAnswer,
     Stamped,
@@ -130,6 +131,21 @@ class KioskClient:
         self._pin(device.gateway_keyid)
         self.server_clock.learn_exact(device.server_time.timestamp(), sent, self.server_clock.local())
         return device
+
+    async def offer_key(self, key: DeviceKey) -> KeyOffered:
+        """Ask for ``key`` to follow the present one; it does from its first use on. Both sign.
+
+        Repeatable: the gateway answers the same key alike while it waits for that use. The steps around this call are
+        in ``key_change``.
+        """
+        body = {"jwk": to_jwk(key.public_key)}
+        reply = await self._http.send("PUT", f"{_BASE}/device/key", body=body, next_key=key, repeatable=True)
+        return read_answer(KeyOffered, reply.body)
+
+    def use_key(self, key: DeviceKey) -> None:
+        """Be the terminal by this key from now on."""
+        self.key = key
+        self._http.use_key(key)
 
     async def heartbeat(self) -> None:
         """Tell the gateway that this terminal is alive, what it runs, and what its clock lacks."""

@@ -19,6 +19,7 @@ from kiosk_client.wording import Wording, duration, moment, plain, wording_for
 
 if TYPE_CHECKING:
     from kiosk_client.client import KioskClient
+    from kiosk_client.key_change import KeyChange
 
 OF_ONE_PERSON = frozenset(
     {"login-failed", "login-throttled", "session-expired", "action-not-valid", "stamp-id-reused", "bad-request", "busy"}
@@ -44,9 +45,16 @@ class ClockPrompt:
     """The loop of one terminal. ``run`` ends only by ``Leave``."""
 
     def __init__(
-        self, client: KioskClient, keys: TerminalKeys, *, language: str | None = None, timing: Timing | None = None
+        self,
+        client: KioskClient,
+        keys: TerminalKeys,
+        *,
+        language: str | None = None,
+        timing: Timing | None = None,
+        key_change: KeyChange | None = None,
     ) -> None:
         self._client = client
+        self._key_change = key_change
         self._keys = keys
         self._language = language
         self._timing = timing or Timing()
@@ -82,9 +90,13 @@ class ClockPrompt:
         troubled = False
         while True:
             try:
+                if self._key_change is not None:
+                    await self._key_change.settle()
                 device = await self._client.device(attempts=1)
                 if device.state != "active":
                     raise DeviceRefused(f"device-{device.state}", status=403)
+                if self._key_change is not None:
+                    await self._key_change.change_if_due(device)
                 changed = self._take_over(device)
                 await self._client.heartbeat()
             except KioskError as fault:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crypto.errors import CryptoError
-from crypto.message_signatures import KIOSK_TAG, OutgoingRequest, sign
+from crypto.message_signatures import KIOSK_TAG, REKEY_TAG, OutgoingRequest, combine, sign
 from kiosk_client.errors import GatewayRefused, GatewayUnreachable, KioskError, UnexpectedAnswer, refusal
 from kiosk_client.nonce_pool import NoncePool
 from kiosk_client.wording import moment
@@ -104,6 +104,7 @@ class _Request:
     body: bytes
     authorization: str | None
     tag: str
+    next_key: DeviceKey | None
 
 
 class SignedHttp:
@@ -116,6 +117,11 @@ class SignedHttp:
         self._key = key
         self._sleep = sleep
 
+    def use_key(self, key: DeviceKey) -> None:
+        """Sign with another key from now on."""
+        self._key = key
+        self.nonces.clear()
+
     async def send(
         self,
         method: str,
@@ -124,13 +130,15 @@ class SignedHttp:
         body: Mapping[str, object] | None = None,
         token: str | None = None,
         tag: str = KIOSK_TAG,
+        next_key: DeviceKey | None = None,
         repeatable: bool = False,
         attempts: int = ATTEMPTS,
     ) -> Reply:
         """The gateway's answer of the 2xx kind.
 
-        ``token`` is an employee's session token. Raises ``GatewayRefused`` (or its kind) for a problem document,
-        ``GatewayUnreachable`` when no answer came, ``UnexpectedAnswer`` when something else answered.
+        ``token`` is an employee's session token; ``next_key`` signs too, at a key change. Raises ``GatewayRefused``
+        (or its kind) for a problem document, ``GatewayUnreachable`` when no answer came, ``UnexpectedAnswer`` when
+        something else answered.
         """
         request = _Request(
             method,
@@ -138,6 +146,7 @@ class SignedHttp:
             b"" if body is None else json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(),
             None if token is None else f"Bearer {token}",
             tag,
+            next_key,
         )
         resigned = maybe_processed = False
         attempt = 1
@@ -166,14 +175,21 @@ class SignedHttp:
             raise refusal("state-unavailable", status=503, retry_after=reply.retry_after)
         raise UnexpectedAnswer(f"status {reply.status} without a nonce")
 
+    async def _next_nonce(self, key: DeviceKey) -> str:
+        """A nonce for the next key; it has no pool, for it signs beside another one once."""
+        target = f"/api/time/kiosk/nonce?keyid={key.keyid}"
+        reply = await self._connection.exchange("HEAD", target, {}, b"", timeout=REPEATABLE_SECONDS)
+        if reply.replay_nonce is None:
+            raise UnexpectedAnswer(f"status {reply.status} without a nonce")
+        return reply.replay_nonce
+
     async def _exchange(self, request: _Request, *, repeatable: bool) -> Reply:
-        nonce = self.nonces.take(self.server_clock.local())
-        if nonce is None:
-            try:
-                nonce = await self.fetch_nonce()
-            except GatewayUnreachable as lost:
-                lost.maybe_processed = False  # only a question for a nonce was lost
-                raise
+        try:
+            next_nonce = None if request.next_key is None else await self._next_nonce(request.next_key)
+            nonce = self.nonces.take(self.server_clock.local()) or await self.fetch_nonce()
+        except GatewayUnreachable as lost:
+            lost.maybe_processed = False  # only a question for a nonce was lost
+            raise
         outgoing = OutgoingRequest(
             method=request.method,
             authority=self._connection.address.authority,
@@ -181,8 +197,14 @@ class SignedHttp:
             body=request.body,
             authorization=request.authorization,
         )
+        created = int(self.server_clock.now())
         try:
-            headers = sign(outgoing, self._key, created=int(self.server_clock.now()), nonce=nonce, tag=request.tag)
+            headers = sign(outgoing, self._key, created=created, nonce=nonce, tag=request.tag)
+            if request.next_key is not None and next_nonce is not None:
+                second = sign(
+                    outgoing, request.next_key, created=created, nonce=next_nonce, tag=REKEY_TAG, label="next"
+                )
+                headers = combine(headers, second)
         except CryptoError as fault:  # only what the gateway gave can be unfit: its nonce or its session token
             raise UnexpectedAnswer(str(fault)) from None
         if request.authorization is not None:

@@ -10,18 +10,28 @@ from kiosk_client.presentation import rfc3339
 from kiosk_client.wording import ENGLISH, moment, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from kiosk_client.answers import Company, SignIn, Stamped
     from kiosk_client.client import KioskClient
 
 
 async def stamp_once(
-    client: KioskClient, action: str, number: str, pin: str, stamp_id: str | None
+    client: KioskClient,
+    action: str,
+    number: str,
+    pin: str,
+    stamp_id: str | None,
+    settle: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[SignIn, Stamped, Company | None]:
     """Sign in, stamp, sign out; returns who it was, what was recorded, and whose terminal it is.
 
+    ``settle`` comes first: it brings a key change to its end that was cut off.
     Raises ``KioskError``; its text says what would fit, or how to finish a stamp whose answer was lost.
     """
     async with client:
+        if settle is not None:
+            await settle()
         company = (await client.device()).company
         session = await client.login(number, pin)
         try:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
 )
 from sqlalchemy import update as sql_update
 
@@ -66,8 +67,18 @@ device_keys = Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("first_used_at", Instant),
+    Column("superseded_at", Instant),
     Index(None, "device_id"),
+    Index(
+        "uq_device_keys_current",
+        "device_id",
+        unique=True,
+        sqlite_where=text("state = 'current'"),
+        postgresql_where=text("state = 'current'"),
+    ),
 )
+"""A key is *current* (at most one of a terminal), *offered* by a key change until its first use, *superseded* by the
+first use of the next one, or *blocked* for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +110,20 @@ class Device:
     reason: str | None = None
     keyid: str | None = None
     public_key: bytes | None = None
+    key_created_at: float | None = None
     key_expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownKey:
-    """One key, current or blocked, with what the gate must know about its device."""
+    """One key, whatever became of it, with what the gate must know about its device."""
 
     keyid: str
     public_key: bytes
     key_state: str
+    created_at: float
     expires_at: float
+    superseded_at: float | None
     device_id: str
     company_id: str
     state: str
@@ -133,7 +147,13 @@ class Sighting:
 
 
 _DEVICE: Final = (
-    select(*devices.c, device_keys.c.keyid, device_keys.c.public_key, device_keys.c.expires_at.label("key_expires_at"))
+    select(
+        *devices.c,
+        device_keys.c.keyid,
+        device_keys.c.public_key,
+        device_keys.c.created_at.label("key_created_at"),
+        device_keys.c.expires_at.label("key_expires_at"),
+    )
     .outerjoin_from(
         devices, device_keys, and_(device_keys.c.device_id == devices.c.id, device_keys.c.state == "current")
     )
@@ -143,7 +163,9 @@ _KEYS: Final = select(
     device_keys.c.keyid,
     device_keys.c.public_key,
     device_keys.c.state.label("key_state"),
+    device_keys.c.created_at,
     device_keys.c.expires_at,
+    device_keys.c.superseded_at,
     device_keys.c.device_id,
     devices.c.company_id,
     devices.c.state,
@@ -356,6 +378,56 @@ async def mark_key_used(connection: AsyncConnection, keyid: str, at: float) -> N
         sql_update(device_keys)
         .where(device_keys.c.keyid == keyid, device_keys.c.first_used_at.is_(None))
         .values(first_used_at=at)
+    )
+
+
+async def offer_key(
+    connection: AsyncConnection,
+    device_id: str,
+    *,
+    keyid: str,
+    public_key: bytes,
+    offered_at: float,
+    expires_at: float,
+) -> None:
+    """Write down the next key of a terminal; it counts from its first use on (`take_over`).
+
+    Raises (at the end of the transaction's block) `Conflict` on `device_keys.keyid` when the key was ever seen.
+    """
+    await connection.execute(
+        insert(device_keys).values(
+            keyid=keyid,
+            device_id=device_id,
+            public_key=public_key,
+            state="offered",
+            created_at=offered_at,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def block_offers(connection: AsyncConnection, device_id: str) -> int:
+    """Block for ever what a key change offered and nobody used yet; return how many keys that were."""
+    result = await connection.execute(
+        sql_update(device_keys)
+        .where(device_keys.c.device_id == device_id, device_keys.c.state == "offered")
+        .values(state="blocked")
+    )
+    return result.rowcount
+
+
+async def take_over(connection: AsyncConnection, device_id: str, keyid: str, at: float) -> None:
+    """Make the offered key `keyid` a terminal's current one, first used at `at`, which supersedes the one before."""
+    # In this order: the database lets a terminal have one current key at any moment.
+    await connection.execute(
+        sql_update(device_keys)
+        .where(device_keys.c.device_id == device_id, device_keys.c.state == "current")
+        .values(state="superseded", superseded_at=at)
+    )
+    await connection.execute(
+        sql_update(device_keys)
+        .where(device_keys.c.device_id == device_id, device_keys.c.keyid == keyid, device_keys.c.state == "offered")
+        .values(state="current", first_used_at=at)
     )
 
 

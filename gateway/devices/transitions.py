@@ -66,6 +66,9 @@ class Transitions:
             raise not_now(act, device, now)
         if edge.blocks_key:
             await devices.block_keys(connection, device.id)
+        else:
+            # A key change under way is void: whoever looked at the terminal now has not seen its next key.
+            await devices.block_offers(connection, device.id)
 
     async def record(
         self,

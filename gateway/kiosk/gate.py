@@ -23,12 +23,21 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 from multidict import istr
 
 from crypto import device_keys
-from crypto.message_signatures import ENROL_TAG, KIOSK_TAG, IncomingRequest, SignatureInvalid, SignatureRefused
+from crypto.message_signatures import (
+    ENROL_TAG,
+    KIOSK_TAG,
+    REKEY_TAG,
+    IncomingRequest,
+    SignatureInvalid,
+    SignatureRefused,
+)
 from crypto.tokens import token_hash
 from gateway.devices.lifecycle import DeviceState, state_now
 from gateway.http.bodies import BODY_LIMIT, read_body, rfc3339
+from gateway.http.middlewares import REQUEST_ID
 from gateway.http.problems import Problem, from_error
 from gateway.kiosk.enrolment_body import claimed_key
+from gateway.kiosk.key_change import KeyChangeRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
     from crypto.message_signatures import ClaimedSignature, VerifiedRequest, Verifier
     from crypto.nonces import Nonce, Nonces
     from gateway.clock import Clock
+    from gateway.devices.key_change import KeyChanges
     from gateway.devices.last_seen import LastSeen
     from gateway.http.client_address import ClientAddresses
     from gateway.kiosk.replays import Replays
@@ -101,6 +111,7 @@ class KioskGate:
         addresses: ClientAddresses,
         replays: Replays,
         last_seen: LastSeen,
+        key_changes: KeyChanges,
         clock: Clock,
     ) -> None:
         self._verifier = verifier
@@ -113,6 +124,7 @@ class KioskGate:
         self._addresses = addresses
         self._replays = replays
         self._last_seen = last_seen
+        self._key_changes = key_changes
         self._clock = clock
 
     def fresh_nonce(self, keyid: str) -> str:
@@ -139,12 +151,16 @@ class KioskGate:
                     device = await self._find(keyid)
                 now = self._clock()
                 verified = self._verifier.verify(claimed, device.public_key, now)
+                if now >= device.acts_until:
+                    await self._key_changes.judge(device, verified.nonce.minted_at, now, request[REQUEST_ID])
                 self._may_act(device, now, request, pending=pending)
                 token = _bearer_hash(verified) if session else None
                 nonce = verified.nonce
                 outcome, employee = await self._trust.admit(keyid, nonce.value, nonce.minted_at, now, token, stamping)
                 if outcome != "admitted":
                     await self._refuse_used(outcome, device, nonce, request, now)
+                if device.key_state == "offered":
+                    device = await self._key_changes.first_use(device, now, request[REQUEST_ID])
                 self._last_seen.note(device.device_id, now)
                 if session:
                     self._in_session(employee, device)
@@ -175,6 +191,41 @@ class KioskGate:
                     public_key, verified.body, now, functools.partial(self._consume, verified, request, now)
                 )
                 response = await handler(request, enrolment)
+            except Exception as error:
+                raise self._refusal(error, keyid) from error
+            response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
+            return response
+
+        return guarded
+
+    def changing_key(
+        self, handler: Callable[[web.Request, KeyChangeRequest], Awaitable[web.StreamResponse]]
+    ) -> Handler:
+        """Return `handler` behind the gate for key changes: the device's key signs as ever, the new one beside it."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            keyid: str | None = None
+            try:
+                body = await read_body(request, BODY_LIMIT) if request.body_exists else b""
+                claimed = self._read(request, body, KIOSK_TAG)
+                keyid = claimed.keyid
+                claimed_new = self._read(request, body, REKEY_TAG)
+                device = await self._find(keyid)
+                now, request_id = self._clock(), request[REQUEST_ID]
+                verified = self._verifier.verify(claimed, device.public_key, now)
+                self._verifier.check_freshness(claimed_new, now)
+                public_key = claimed_key(verified.body)
+                if device_keys.thumbprint(public_key) != claimed_new.keyid:
+                    raise SignatureInvalid("keyid of the new signature is not the thumbprint of jwk")
+                verified_new = self._verifier.verify(claimed_new, public_key, now)
+                await self._key_changes.judge(device, verified.nonce.minted_at, now, request_id)
+                self._may_act(device, now, request, pending=False)
+                await self._consume(verified, request, now, device)
+                await self._consume(verified_new, request, now, device)
+                if device.key_state == "offered":
+                    device = await self._key_changes.first_use(device, now, request_id)
+                self._last_seen.note(device.device_id, now)
+                response = await handler(request, KeyChangeRequest(device, public_key, verified.body, now))
             except Exception as error:
                 raise self._refusal(error, keyid) from error
             response.headers[REPLAY_NONCE] = self.fresh_nonce(keyid)
@@ -219,11 +270,13 @@ class KioskGate:
         if state is not DeviceState.ACTIVE and not (pending and state is DeviceState.PENDING):
             raise Problem(_STATE_PROBLEMS[state])
 
-    async def _consume(self, verified: VerifiedRequest, request: web.Request, now: float) -> None:
+    async def _consume(
+        self, verified: VerifiedRequest, request: web.Request, now: float, device: KnownDevice | None = None
+    ) -> None:
         nonce = verified.nonce
         outcome, _ = await self._trust.admit(verified.keyid, nonce.value, nonce.minted_at, now)
         if outcome != "admitted":
-            await self._refuse_used(outcome, None, nonce, request, now)
+            await self._refuse_used(outcome, device, nonce, request, now)
 
     async def _refuse_used(
         self, outcome: Outcome, device: KnownDevice | None, nonce: Nonce, request: web.Request, now: float

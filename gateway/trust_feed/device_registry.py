@@ -44,7 +44,9 @@ class KnownDevice:
     keyid: str
     public_key: bytes
     key_state: str
+    key_created_at: float
     key_expires_at: float
+    key_superseded_at: float | None
     state: str
     label: str
     location: str
@@ -108,13 +110,15 @@ class DeviceRegistry:
             keyid=key.keyid,
             public_key=key.public_key,
             key_state=key.key_state,
+            key_created_at=key.created_at,
             key_expires_at=key.expires_at,
+            key_superseded_at=key.superseded_at,
             state=key.state,
             label=key.label,
             location=key.location,
             enrolment_id=key.enrolment_id,
             enrolment_started_at=key.enrolment_started_at,
             networks=networks,
-            acts_until=key.expires_at if key.state == "active" and key.key_state != "blocked" else 0.0,
+            acts_until=key.expires_at if key.state == "active" and key.key_state == "current" else 0.0,
         )
         self._keyids.setdefault(key.device_id, set()).add(key.keyid)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from crypto import device_keys
 from crypto.device_keys import DeviceKey
-from crypto.message_signatures import ENROL_TAG, KIOSK_TAG, OutgoingRequest, sign
+from crypto.message_signatures import ENROL_TAG, KIOSK_TAG, REKEY_TAG, OutgoingRequest, combine, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +47,9 @@ class Terminal:
         self.device_id = ""
         self.token: str | None = None
 
-    async def nonce(self) -> str:
-        async with self.http.head(f"{self.url}{KIOSK}/nonce?keyid={self.key.keyid}") as answer:
+    async def nonce(self, key: DeviceKey | None = None) -> str:
+        """A fresh nonce for its own key, or for the one it wants next."""
+        async with self.http.head(f"{self.url}{KIOSK}/nonce?keyid={(key or self.key).keyid}") as answer:
             return answer.headers["Replay-Nonce"]
 
     def headers(
@@ -92,6 +93,28 @@ class Terminal:
 
     async def device(self) -> Reply:
         return await self.signed("GET", f"{KIOSK}/device")
+
+    async def offer_key(self, new: DeviceKey, body: object = None, *, old: str = "", next_: str = "") -> Reply:
+        """Ask for `new` to be the next key; it is used from the moment on that somebody sets `self.key`.
+
+        `old` and `next_`: the nonces of the two signatures, instead of fresh ones.
+        """
+        raw = json.dumps(body or {"jwk": device_keys.to_jwk(new.public_key)}).encode()
+        request = OutgoingRequest("PUT", self.authority, f"{KIOSK}/device/key", raw)
+        created = int(self.clock())
+        fields = combine(
+            sign(request, self.key, created=created, nonce=old or await self.nonce()),
+            sign(request, new, created=created, nonce=next_ or await self.nonce(new), tag=REKEY_TAG, label="new"),
+        )
+        return await self.send("PUT", request.target, raw, fields)
+
+    async def change_key(self) -> DeviceKey:
+        """Change the key as a client does, and return the old one."""
+        old, new = self.key, DeviceKey.generate(os.urandom)
+        assert (await self.offer_key(new)).status == 200
+        self.key = new
+        assert (await self.device()).status == 200
+        return old
 
     async def sign_in(self, number: str, pin: str) -> Reply:
         """Sign somebody in; the session is used by what follows."""

@@ -22,6 +22,7 @@ from crypto.errors import CryptoError
 from crypto.message_signatures import (
     ENROL_TAG,
     KIOSK_TAG,
+    REKEY_TAG,
     IncomingRequest,
     SignatureRefused,
     Verifier,
@@ -49,6 +50,8 @@ class Device:
     device_id: str
     enrolment_id: str
     state: str = "pending"
+    key_changed_at: float | None = None
+    key_expires_in: float = 90 * 86_400.0
 
 
 @dataclass
@@ -87,6 +90,9 @@ class FakeGateway:
         self.locale, self.timezone, self.company, self.label = "en", "Europe/Berlin", "Brot & Co", "Door 1"
         self.codes: dict[str, str | None] = {}
         self.devices: dict[str, Device] = {}
+        self.offered: dict[str, tuple[bytes, str, float]] = {}
+        self.superseded: dict[str, tuple[Device, bytes, float]] = {}
+        self.keys_seen: set[str] = set()
         self.people: dict[str, Person] = {"0042": Person("Ada Example", "271828")}
         self.sessions: dict[str, tuple[str, str]] = {}
         self.faults = Faults()
@@ -243,11 +249,14 @@ class FakeGateway:
             raise Refused(refused.name, refused.status, headers=refused.headers, keyid=keyid, **refused.members)
         if enrolling:
             return keyid, self._enrol(verifier, claimed), 201
-        if keyid not in self.devices:
-            raise Refused("device-unknown", 401, keyid=keyid)
-        device = self.devices[keyid]
-        verified = verifier.verify(claimed, device.public_key, self.now())
+        self._judge_superseded(verifier, claimed)
+        device, public_key = self._device_of(keyid)
+        verified = verifier.verify(claimed, public_key, self.now())
+        if path == "/device/key":
+            return keyid, self._offer_key(verifier, verifier.read(incoming, REKEY_TAG), device, keyid), 200
         self._consume(verified.nonce.value, keyid)
+        if keyid in self.offered:
+            self._first_use(keyid, device)
         if device.state not in ("active", "pending"):
             raise Refused("key-expired" if device.state == "expired" else f"device-{device.state}", 403, keyid=keyid)
         if device.state == "pending" and path != "/device":
@@ -258,6 +267,48 @@ class FakeGateway:
             refused.members["keyid"] = keyid
             raise
         return keyid, answer, status
+
+    def _device_of(self, keyid: str) -> tuple[Device, bytes]:
+        """The device of its current key, or of one that was offered in the last ten minutes."""
+        if keyid in self.devices:
+            return self.devices[keyid], self.devices[keyid].public_key
+        if keyid in self.offered:
+            public_key, old, offered_at = self.offered[keyid]
+            if old in self.devices and self.devices[old].state == "active" and self.now() < offered_at + 600:
+                return self.devices[old], public_key
+        raise Refused("device-unknown", 401, keyid=keyid)
+
+    def _offer_key(self, verifier: Verifier, claimed: Any, device: Device, old: str) -> dict[str, Any]:
+        public_key = from_jwk(json.loads(verifier.verify_digest(claimed))["jwk"])
+        keyid = thumbprint(public_key)
+        assert keyid == claimed.keyid
+        verified = verifier.verify(claimed, public_key, self.now())
+        self._consume(verified.nonce.value, old)
+        if device.state != "active":
+            raise Refused(f"device-{device.state}", 403, keyid=old)
+        waits = keyid in self.offered and self.now() < self.offered[keyid][2] + 600
+        if not waits:
+            if keyid in self.keys_seen or keyid in self.devices:
+                raise Refused("key-reused", 400, keyid=old)
+            self.offered = {keyid: (public_key, old, self.now())}
+            self.keys_seen.add(keyid)
+        return {"keyid": keyid, "key_expires_at": self._instant(self.now() + 90 * 86_400)}
+
+    def _first_use(self, keyid: str, device: Device) -> None:
+        public_key, old, _ = self.offered.pop(keyid)
+        self.superseded[old] = (device, device.public_key, self.now())
+        del self.devices[old]
+        device.public_key, device.key_changed_at, device.key_expires_in = public_key, self.now(), 90 * 86_400.0
+        self.devices[keyid] = device
+
+    def _judge_superseded(self, verifier: Verifier, claimed: Any) -> None:
+        if claimed.keyid in self.superseded:
+            device, public_key, at = self.superseded[claimed.keyid]
+            verified = verifier.verify(claimed, public_key, self.now())
+            if verified.nonce.minted_at > at + 10:
+                device.state = "suspended"
+            name = "device-unknown" if device.state == "active" else f"device-{device.state}"
+            raise Refused(name, 401 if device.state == "active" else 403, keyid=claimed.keyid)
 
     def _consume(self, nonce: str, keyid: str) -> None:
         if nonce in self.consumed:
@@ -334,7 +385,7 @@ class FakeGateway:
             "label": self.label,
             "location": "Hall",
             "company": {"name": self.company, "timezone": self.timezone, "locale": self.locale},
-            "key_expires_at": self._instant(self.now() + 90 * 86_400),
+            "key_expires_at": self._instant(self.now() + device.key_expires_in),
             "server_time": self._instant(self.now()),
             "something_new": 1,
         }

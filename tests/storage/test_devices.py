@@ -74,6 +74,7 @@ async def test_an_enrolment_gives_the_device_its_key(database: Database) -> None
             client_platform="linux",
             keyid="k" * 43,
             public_key=b"p" * 32,
+            key_created_at=NOW,
             key_expires_at=NOW + 90,
         )
         keys = await devices.all_keys(connection)
@@ -83,7 +84,9 @@ async def test_an_enrolment_gives_the_device_its_key(database: Database) -> None
                 keyid="k" * 43,
                 public_key=b"p" * 32,
                 key_state="current",
+                created_at=NOW,
                 expires_at=NOW + 90,
+                superseded_at=None,
                 device_id=device.id,
                 company_id=device.company_id,
                 state="pending",
@@ -96,6 +99,53 @@ async def test_an_enrolment_gives_the_device_its_key(database: Database) -> None
         ]
         assert await devices.key_known(connection, "k" * 43)
         assert not await devices.key_known(connection, "x" * 43)
+
+
+async def _offer(database: Database, device_id: str, keyid: str) -> None:
+    async with database.write() as connection:
+        await devices.offer_key(
+            connection, device_id, keyid=keyid, public_key=b"n" * 32, offered_at=NOW + 5, expires_at=NOW + 95
+        )
+
+
+async def test_an_offered_key_takes_over_from_the_current_one(database: Database) -> None:
+    device = await add_device(database, (await add_company(database)).id, state="active")
+    await _enrol(database, device.id)
+    await _offer(database, device.id, "n" * 43)
+    async with database.read() as connection:
+        before = await devices.get(connection, device.id)
+    async with database.write() as connection:
+        await devices.take_over(connection, device.id, "n" * 43, NOW + 7)
+    async with database.read() as connection:
+        after = await devices.get(connection, device.id)
+        keys = {key.keyid: key for key in await devices.keys_of_device(connection, device.id)}
+    assert before is not None
+    assert after is not None
+    assert (before.keyid, before.key_expires_at) == ("k" * 43, NOW + 90)
+    assert (after.keyid, after.key_created_at, after.key_expires_at) == ("n" * 43, NOW + 5, NOW + 95)
+    assert (keys["k" * 43].key_state, keys["k" * 43].superseded_at) == ("superseded", NOW + 7)
+    assert (keys["n" * 43].key_state, keys["n" * 43].superseded_at) == ("current", None)
+
+
+async def test_an_offer_can_be_blocked_alone_and_every_key_at_once(database: Database) -> None:
+    device = await add_device(database, (await add_company(database)).id, state="active")
+    await _enrol(database, device.id)
+    for keyid in ("1" * 43, "2" * 43):
+        await _offer(database, device.id, keyid)
+        async with database.write() as connection:
+            assert await devices.block_offers(connection, device.id) == 1
+    await _offer(database, device.id, "3" * 43)
+    async with database.write() as connection:
+        await devices.take_over(connection, device.id, "3" * 43, NOW + 7)
+        assert await devices.block_offers(connection, device.id) == 0
+        assert await devices.block_keys(connection, device.id) == 2
+
+
+async def test_a_terminal_never_has_two_current_keys(database: Database) -> None:
+    device = await add_device(database, (await add_company(database)).id, state="active")
+    await _enrol(database, device.id)
+    with pytest.raises(Conflict):
+        await _enrol(database, device.id, "n" * 43)
 
 
 async def test_a_blocked_key_stays_known_and_is_never_taken_again(database: Database) -> None:
