@@ -16,6 +16,7 @@ const TYPING_SECONDS = 20; // what was half typed vanishes
 const SHIFT_SECONDS = 60; // the picture moves a little, so that nothing burns into the screen
 const SHIFT_PIXELS = 10;
 const LONGEST_WAIT = 30;
+const CHANGE_AGAIN_SECONDS = 3600; // until an offer of a new key that failed is made again; the old key serves meanwhile
 
 /** Seconds until a fault is looked at again by itself; faults that are not here wait for somebody. */
 const RETRY_SECONDS = {
@@ -30,6 +31,7 @@ export class TerminalClock {
   #lastCheck = -Infinity;
   #lastHeartbeat = -Infinity;
   #lastShift = 0;
+  #nextChange = 0;
   #lastTyped = 0;
   #checking = false;
   #faults = 0;
@@ -124,9 +126,7 @@ export class TerminalClock {
         await this.gateway.heartbeat();
         this.#lastHeartbeat = Date.now();
       }
-      if (isQuiet() && isShown("idle") && !this.#isTyping() && isDue(this.terminal, this.clock)) {
-        this.#useKey(await changeKey(this.terminal, this.clock));
-      }
+      if (isQuiet() && isShown("idle") && !this.#isTyping()) await this.#changeKey(device);
     } catch (fault) {
       // Somebody who is signed in is not interrupted by passing trouble: what they press says it.
       if (isQuiet() || ABOUT_THE_DEVICE.includes(fault.problem)) this.showFault(fault);
@@ -146,6 +146,13 @@ export class TerminalClock {
     const isNew = this.terminal?.key.keyid !== terminal.key.keyid || !this.gateway;
     this.terminal = terminal;
     if (isNew) this.gateway = new Gateway(terminal.key, this.clock, terminal.gatewayKeyid);
+  }
+
+  // Only while nobody is there: a change ends the employee's session.
+  async #changeKey(device) {
+    if (Date.now() < this.#nextChange || !isDue(this.terminal.key, device, this.clock)) return;
+    this.#nextChange = Date.now() + CHANGE_AGAIN_SECONDS * 1000;
+    await alone(async () => this.#useKey(await changeKey(this.terminal, this.clock)));
   }
 
   async #learnt(device) {

@@ -50,7 +50,7 @@ export async function begin(code, clock) {
   let terminal = await load();
   if (terminal?.state === "new" && (code === null || code === terminal.code)) return ask(terminal, clock);
   if (code === null) throw new Refusal("not-enrolled");
-  const fresh = { state: "new", key: await makeKey(), since: clock.now(), nextKey: null, code, enrolmentId: null, gatewayKeyid: null };
+  const fresh = { state: "new", key: await makeKey(), nextKey: null, code, enrolmentId: null, gatewayKeyid: null };
   // A terminal that was enrolled comes back when the gateway refuses the new key.
   const previous = terminal?.state === "active" ? terminal : (terminal?.previous ?? null);
   return ask(await save({ ...fresh, place: null, previous }), clock);
@@ -62,7 +62,6 @@ async function ask(terminal, clock) {
     return await save({
       ...terminal,
       state: "pending",
-      since: clock.now(),
       code: null,
       enrolmentId: answer.enrolment_id,
       gatewayKeyid: answer.gateway_keyid,

@@ -1,6 +1,6 @@
 // The kiosk tier's calls, one each (docs/protocol.md, "Calls"). What comes back is the answer's body.
 
-import { ENROL_TAG, Refusal, SignedHttp } from "./kiosk-signing.js";
+import { ENROL_TAG, Refusal, ServerClock, SignedHttp } from "./kiosk-signing.js";
 
 const BASE = "/api/time/kiosk";
 const NAME = "stampgate-page";
@@ -66,7 +66,7 @@ export class Gateway {
 
   /** Signed by both keys. @param {import("./kiosk-keys.js").Key} key */
   async changeKey(key) {
-    const newKey = new SignedHttp(key, this.#clock);
+    const newKey = new SignedHttp(key, new ServerClock()); // it only fetches a nonce; the time is the old key's matter
     return (await this.#http.send("PUT", `${BASE}/device/key`, { body: { jwk: key.jwk }, newKey, repeatable: true })).body;
   }
 

@@ -8,18 +8,16 @@ const STORE = "terminal";
 const RECORD = "this";
 const MARK = "stampgate-kiosk.enrolled"; // in localStorage, which browsers clear later than databases
 
-const CHANGE_AFTER_DAYS = 30;
-const JITTER_DAYS = 3; // so that terminals set up on one day do not all change keys in one minute
+const JITTER_SECONDS = 3 * 86_400; // so that terminals set up on one day do not all change keys in one minute
 
 /**
  * @typedef {object} Key
  * @property {string} keyid @property {CryptoKey} privateKey @property {{kty: string, crv: string, x: string}} jwk
- * @property {number} changeAfter days until this key is to be changed
+ * @property {number} jitter seconds that this key is changed later than others of its age
  *
  * @typedef {object} Terminal
  * @property {"new" | "pending" | "active"} state
  * @property {Key} key
- * @property {number} since when the key came into use, Unix seconds of the gateway
  * @property {Key | null} nextKey made and stored, but not yet known to be accepted
  * @property {string | null} code the enrolment code, until its answer has come
  * @property {string | null} enrolmentId @property {string | null} gatewayKeyid
@@ -45,8 +43,8 @@ export async function makeKey() {
   const x = base64url(await crypto.subtle.exportKey("raw", pair.publicKey));
   const jwk = { kty: "OKP", crv: "Ed25519", x };
   const [random] = crypto.getRandomValues(new Uint32Array(1));
-  const changeAfter = CHANGE_AFTER_DAYS + (JITTER_DAYS * random) / 2 ** 32;
-  return { keyid: await thumbprint(jwk), privateKey: pair.privateKey, jwk, changeAfter };
+  const jitter = (JITTER_SECONDS * random) / 2 ** 32;
+  return { keyid: await thumbprint(jwk), privateKey: pair.privateKey, jwk, jitter };
 }
 
 /** Whether this browser can make and keep such a key; tried out, because there is no other way to ask. */

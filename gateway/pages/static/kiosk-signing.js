@@ -43,6 +43,8 @@ export class Refusal extends Error {
 
 /** The gateway's time, learnt from its answers: the local clock plus an offset in seconds. */
 export class ServerClock {
+  #isExact = false;
+
   constructor(local = () => Date.now() / 1000) {
     this.local = local;
     this.offset = 0;
@@ -57,13 +59,14 @@ export class ServerClock {
     return Math.max(-MOST_OFFSET_MS, Math.min(Math.round(this.offset * 1000), MOST_OFFSET_MS));
   }
 
-  /** From a `Date` field in Unix seconds; `sent` and `received` by the local clock. */
+  /** From a `Date` field in Unix seconds, until better is known; `sent` and `received` by the local clock. */
   learnDate(date, sent, received) {
-    this.#keepBetween(date - received, date + DATE_SLACK - sent);
+    if (!this.#isExact) this.#keepBetween(date - received, date + DATE_SLACK - sent);
   }
 
   /** From a `server_time` with milliseconds. */
   learnExact(time, sent, received) {
+    this.#isExact = true;
     this.#keepBetween(time - received, time - sent);
   }
 
