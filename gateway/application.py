@@ -20,6 +20,7 @@ from gateway.http.routes import Route, register
 from gateway.kiosk.key_change import KeyChangeRoute
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
+from gateway.pages import kiosk as kiosk_page
 from gateway.pages import phone as phone_page
 from gateway.pages.console import routes as console
 from gateway.people.routes import PeopleRoutes
@@ -65,6 +66,7 @@ def interface(gateway: Gateway) -> list[Route]:
         *AccountRoutes(gateway).routes(),
         *_administration(gateway),
         *phone_page.routes(),
+        *kiosk_page.routes(),
         *health.routes(checks),
         *problem_pages.routes(),
         *well_known.routes(gateway.administration.secrets.gateway_key),

@@ -227,7 +227,8 @@ def _print_code(registered: Registered, as_json: bool) -> None:
         )
         return
     say(f"Enrolment code of {registered.device.label}: {registered.enrolment_code}")
-    say(f"On the terminal: stampgate-kiosk enrol '{registered.enrolment_url}'")
+    say(f"On a tablet or PC, open: {registered.enrolment_url}")
+    say(f"Without a browser: stampgate-kiosk enrol '{registered.enrolment_url}'")
     qr.show(registered.enrolment_url)
     hint(f"Valid until {local_time(registered.expires_at)}, for one terminal, shown this once.")
     hint(f"Then: stampgate device approve {registered.device.label!r}")
