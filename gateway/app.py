@@ -49,6 +49,8 @@ from gateway.phone.posters import Posters
 from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
 from gateway.pin_login.own_pin import OwnPin
 from gateway.pin_login.service import PinLogin
+from gateway.proxy_probe.service import ProbeAnswers
+from gateway.proxy_probe.tokens import PROBE_KEY, ProbeTokens
 from gateway.stamping.corrections import Corrections
 from gateway.stamping.history import StampHistory
 from gateway.stamping.service import Stamping
@@ -130,6 +132,7 @@ class Gateway:
     phone_sessions: PhoneSessions
     enrolment_quota: AttemptQuota
     addresses: ClientAddresses
+    probes: ProbeAnswers
     gate: KioskGate
     account_gate: AccountGate
     sessions: Sessions
@@ -321,9 +324,17 @@ async def open_gateway(
         nonces = Nonces(secrets.purpose_keys(NONCE_KEY), secrets.current_version, randomness)
         addresses = ClientAddresses(settings.trusted_proxies, settings.forwarded_header)
         last_seen = LastSeen(database)
-        scheme = urlsplit(administration.public_url).scheme
+        scheme, authorities = urlsplit(administration.public_url).scheme, settings.authorities(bound_port)
+        probes = ProbeAnswers(
+            tokens=ProbeTokens(secrets.purpose_keys(PROBE_KEY), secrets.current_version, randomness),
+            addresses=addresses,
+            authorities=authorities,
+            public_url=administration.public_url,
+            scheme=scheme,
+            clock=clock,
+        )
         gate = KioskGate(
-            verifier=Verifier(settings.authorities(bound_port), nonces, scheme),
+            verifier=Verifier(authorities, nonces, scheme),
             nonces=nonces,
             registry=registry,
             companies=companies_known,
@@ -444,6 +455,7 @@ async def open_gateway(
             phone_sessions=PhoneSessions(ephemeral),
             enrolment_quota=AttemptQuota(ephemeral),
             addresses=addresses,
+            probes=probes,
             gate=gate,
             account_gate=account_gate,
             sessions=sessions,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def make_application(gateway: Gateway) -> web.Application:
     """Return the application that serves `gateway`."""
     # One byte more than a body may have, so that our own limit answers and not the framework's.
-    app = web.Application(middlewares=[outer(gateway.metrics)], client_max_size=BODY_LIMIT + 1)
+    app = web.Application(middlewares=[outer(gateway.metrics, probes=gateway.probes)], client_max_size=BODY_LIMIT + 1)
     register(app, all_routes(gateway))
     return app
 

@@ -18,11 +18,14 @@ from crypto.message_signatures import read_target
 from gateway.clock import NewId, new_id
 from gateway.http.problems import Problem, from_error, problem_response
 from gateway.metrics import UNMATCHED, Metrics, RouteTally
+from gateway.proxy_probe.tokens import PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp.typedefs import Handler, Middleware
+
+    from gateway.proxy_probe.service import ProbeAnswers
 
 REQUEST_ID: Final = web.RequestKey("REQUEST_ID", str)
 """The request's id: in its answer (X-Request-Id), its problem, its log lines and its stamps."""
@@ -59,6 +62,7 @@ def outer(
     metrics: Metrics,
     *,
     type_base: str = "",
+    probes: ProbeAnswers | None = None,
     make_id: NewId = new_id,
     monotonic: Callable[[], float] = time.perf_counter,
     slow_seconds: float = SLOW_SECONDS,
@@ -66,6 +70,7 @@ def outer(
     """Return the middleware; it must be the application's first.
 
     ``type_base`` is put before ``/problems/<name>`` in problem documents, ``monotonic`` tells seconds for durations.
+    ``probes`` answers the doctor's probes, which may have any target.
     """
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     known: dict[web.AbstractRoute, _KnownRoute] = {}
@@ -91,6 +96,10 @@ def outer(
         passing: web.HTTPException | None = None
         response: web.StreamResponse
         try:
+            if probes is not None and PROBE in request.headers:
+                answered = await probes.answer(request)
+                if answered is not None:
+                    return _labelled(answered, own_id)
             # The registered path of a plain route is canonical: only other spellings need to be looked at.
             if request.raw_path != route.plain_path and (route.is_api or _is_api(request)):
                 read_target(request.raw_path)
@@ -110,10 +119,7 @@ def outer(
                     route.tally.observe(problem.status, monotonic() - started)
                     raise ConnectionResetError("the answer broke off") from None
         if not response.prepared:
-            headers = response.headers
-            headers[X_REQUEST_ID] = own_id
-            headers[X_CONTENT_TYPE_OPTIONS] = "nosniff"
-            headers[REFERRER_POLICY] = "no-referrer"
+            headers = _labelled(response, own_id).headers
             if route.is_api and hdrs.CACHE_CONTROL not in headers:
                 headers[hdrs.CACHE_CONTROL] = "no-store"
         seconds = monotonic() - started
@@ -132,6 +138,15 @@ def outer(
         return response
 
     return middleware
+
+
+def _labelled(response: web.StreamResponse, own_id: str) -> web.StreamResponse:
+    """Set the fields that every answer carries."""
+    headers = response.headers
+    headers[X_REQUEST_ID] = own_id
+    headers[X_CONTENT_TYPE_OPTIONS] = "nosniff"
+    headers[REFERRER_POLICY] = "no-referrer"
+    return response
 
 
 def _is_api(request: web.Request) -> bool:
