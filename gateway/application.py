@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def make_application(gateway: Gateway) -> web.Application:
     """Return the application that serves `gateway`."""
     # One byte more than a body may have, so that our own limit answers and not the framework's.
-    outer, routes = Outer(gateway.metrics), all_routes(gateway)
+    outer, routes = Outer(gateway.metrics, probes=gateway.probes), all_routes(gateway)
     app = web.Application(middlewares=[outer.middleware()], client_max_size=BODY_LIMIT + 1)
     register(app, routes)
     app[SHORT_WAYS] = ShortWays(outer, gateway.metrics, routes)

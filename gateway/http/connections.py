@@ -7,7 +7,8 @@ parser, limits and timeouts stay in front of both ways, the rules of `middleware
 
 Whatever is not utterly ordinary goes aiohttp's way: other routes and methods, another spelling of the target, a query,
 HTTP/1.0, `Connection: close`, `Expect`, a content coding, chunks, an upgrade, a body that is not there yet, requests
-sent before the last one was answered, and everything the parser refuses. So there is one way more, but no other rule.
+sent before the last one was answered, the doctor's probes, and everything the parser refuses. So there is one way more,
+but no other rule.
 
 This leans on how aiohttp's `RequestHandler` works inside: `start()` sleeps on `_waiter` until `data_received()` has put
 messages into `_messages`. While a request is on the short way that sleep goes on, and what arrives meanwhile waits in
@@ -28,6 +29,7 @@ from gateway.http.bodies import BODY_LIMIT, CONTENT_ENCODING
 from gateway.http.middlewares import API
 from gateway.http.plain import PlainRequest
 from gateway.http.plain_handler import PlainHandler
+from gateway.proxy_probe.tokens import PROBE
 
 if TYPE_CHECKING:
     import asyncio
@@ -138,6 +140,7 @@ class Connection(web.RequestHandler):
             or self._reading_paused
             or hdrs.EXPECT in headers
             or CONTENT_ENCODING in headers
+            or PROBE in headers
         ):
             return False
         outer, started = self._outer, self._outer.monotonic()
