@@ -22,10 +22,11 @@ from kiosk_client.answers import ACTIONS
 from kiosk_client.client import KioskClient, require_active
 from kiosk_client.clock_prompt import ClockPrompt, zone_of
 from kiosk_client.enrolment import Enrolment, EnrolmentWanted, Progress, read_code, words_of
-from kiosk_client.errors import KioskError, WrongUse
+from kiosk_client.errors import KeyStoreFault, KioskError, NotEnrolled, WrongUse
 from kiosk_client.gateway_address import GatewayAddress, read_address
 from kiosk_client.gateway_connection import client_version
 from kiosk_client.key_change import KeyChange
+from kiosk_client.key_sealing import CREDENTIAL, wrap_of
 from kiosk_client.key_store import KeyStore, StoredKey
 from kiosk_client.next_key import short_use, sole_user
 from kiosk_client.pin_entry import read_pin
@@ -85,7 +86,7 @@ def default_state_dir(environment: Mapping[str, str]) -> Path:
 
 
 def _store(state_dir: Path | None) -> KeyStore:
-    return KeyStore(state_dir or default_state_dir(os.environ))
+    return KeyStore(state_dir or default_state_dir(os.environ), wrap_of(os.environ, os.urandom))
 
 
 def _platform() -> str:
@@ -307,6 +308,22 @@ async def _change_key(store: KeyStore, ca_file: Path | None) -> tuple[StoredKey,
     async with _client(require_active(store.load()), ca_file) as client:
         stored = await _key_change(store, client).change()
         return stored, rfc3339((await client.device()).key_expires_at)
+
+
+@app.command(epilog=f"Example: {PROGRAM} seal")
+def seal(state_dir: StateDir = None) -> None:
+    """Seal the key file under the systemd credential of the service, if it is not sealed yet.
+
+    Inside the service's unit the clock does it by itself at its start; docs/terminals-pi.md has the credential.
+    """
+    store = _store(state_dir)
+    if store.wrap is None:
+        raise KeyStoreFault(f"There is no credential {CREDENTIAL}: run this inside the service's unit")
+    if store.load() is None:
+        raise NotEnrolled
+    with sole_user(store.directory, patience=PATIENCE):
+        changed = store.seal()
+    typer.echo("The key file is sealed." if changed else "The key file was sealed already.")
 
 
 def _key_change(store: KeyStore, client: KioskClient) -> KeyChange:

@@ -3,6 +3,8 @@
 One file, ``key.json``, mode 0600 in a directory of mode 0700. It is written beside its place and moved there in one
 step, so a power cut leaves the old file or the new one. A new key is *linked* into place: two enrolments started at
 once agree on one key. A file that others may read is refused, not repaired: whoever could read it may have its key.
+Where there is a wrapping secret (``key_sealing``) whatever is written is sealed under it; a file from before is read
+all the same, and sealed by the next start of the clock or by ``stampgate-kiosk seal``.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from crypto.device_keys import DeviceKey
 from kiosk_client.errors import KeyStoreFault
+from kiosk_client.key_sealing import open_content, seal_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from crypto.sealing import Seal
 
 FILE_NAME = "key.json"
 PREVIOUS_NAME = "key.previous.json"
@@ -69,7 +74,16 @@ class _KeyFile(BaseModel):
     insecure_http: bool = False
 
 
-def _to_file(stored: StoredKey) -> bytes:
+class _SealedFile(BaseModel):
+    """The same, sealed: version 2."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+    version: Literal[2] = 2
+    sealed: str
+
+
+def _to_file(stored: StoredKey, wrap: Seal | None) -> bytes:
     content = _KeyFile(
         url=stored.url,
         seed=base64.urlsafe_b64encode(stored.key.seed).rstrip(b"=").decode(),
@@ -83,11 +97,26 @@ def _to_file(stored: StoredKey) -> bytes:
         ca_file=stored.ca_file,
         insecure_http=stored.insecure_http,
     )
-    return content.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+    plain = content.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+    if wrap is None:
+        return plain
+    sealed = base64.urlsafe_b64encode(seal_content(wrap, plain)).decode()
+    return _SealedFile(sealed=sealed).model_dump_json(indent=2).encode() + b"\n"
 
 
-def _from_file(content: bytes, path: Path) -> StoredKey:
+def _sealed_in(content: bytes) -> bytes | None:
+    """The sealed bytes of a file of version 2; None for any other."""
+    try:
+        return base64.urlsafe_b64decode(_SealedFile.model_validate_json(content).sealed)
+    except (ValidationError, ValueError):
+        return None
+
+
+def _from_file(content: bytes, path: Path, wrap: Seal | None) -> StoredKey:
     damaged = KeyStoreFault(f"The key file {path} is damaged; restore it, or enrol anew with --force")
+    sealed = _sealed_in(content)
+    if sealed is not None:
+        content = open_content(wrap, sealed, path)
     try:
         read = _KeyFile.model_validate_json(content)
         seed = base64.b64decode(read.seed + "=" * (-len(read.seed) % 4), altchars=b"-_", validate=True)
@@ -122,15 +151,35 @@ def _told(path: Path) -> Iterator[None]:
 
 
 class KeyStore:
-    """The one key of a state directory."""
+    """The one key of a state directory. ``wrap``: what it is sealed under, if anything."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, wrap: Seal | None = None) -> None:
         self.directory = directory
+        self.wrap = wrap
         self.path = directory / FILE_NAME
         self.previous_path = directory / PREVIOUS_NAME
 
     def load(self) -> StoredKey | None:
         """The stored key, or None when there is none. Raises ``KeyStoreFault`` for an unsafe or damaged file."""
+        content = self._read()
+        return None if content is None else _from_file(content, self.path, self.wrap)
+
+    def sealed(self) -> bool | None:
+        """Whether the key file is sealed; None when there is none."""
+        content = self._read()
+        return None if content is None else _sealed_in(content) is not None
+
+    def seal(self) -> bool:
+        """Seal a file from before there was a wrapping secret; False when there is nothing to do."""
+        if self.wrap is None or self.sealed() is not False:
+            return False
+        stored = self.load()
+        if stored is None:
+            return False
+        self.save(stored)
+        return True
+
+    def _read(self) -> bytes | None:
         with _told(self.path):
             try:
                 handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -145,11 +194,11 @@ class KeyStore:
                         f"The key file {self.path} may be read by others (mode {stat.S_IMODE(found.st_mode):04o}). "
                         f"If nobody did: chmod 600 {self.path}. Else enrol anew with --force"
                     )
-                return _from_file(file.read(), self.path)
+                return file.read()
 
     def create(self, stored: StoredKey) -> StoredKey:
         """Store a new key if there is none; returns what is stored then, which may be another process's key."""
-        self._prepare_directory()
+        self.prepare()
         with _told(self.path):
             written = self._write_beside(stored)
             try:
@@ -205,7 +254,8 @@ class KeyStore:
         with _told(self.previous_path):
             self.previous_path.unlink(missing_ok=True)
 
-    def _prepare_directory(self) -> None:
+    def prepare(self) -> None:
+        """Make the directory if it is missing. Raises ``KeyStoreFault`` when others may write into it."""
         with _told(self.directory):
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = stat.S_IMODE(self.directory.stat().st_mode)
@@ -220,7 +270,7 @@ class KeyStore:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_to_file(stored))
+                file.write(_to_file(stored, self.wrap))
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:

@@ -32,7 +32,7 @@ class NextKey(KeyStore):
     """The key that is to follow the one of a key store, in the same directory."""
 
     def __init__(self, store: KeyStore) -> None:
-        super().__init__(store.directory)
+        super().__init__(store.directory, store.wrap)
         self.path = store.directory / NEXT_NAME
         self._present = store
 
