@@ -11,7 +11,7 @@ from gateway.cli.commands import ACTOR, Company, Json, administration_command, g
 from gateway.cli.naming import some_companies, the_company, the_device
 from gateway.cli.output import confirm, emit_items, emit_json, hint, local_time, rfc3339, say, table
 from gateway.cli.refusals import WrongUse
-from gateway.devices.attention import ends_soon, is_silent
+from gateway.devices.attention import ends_soon, is_copied, is_silent
 
 if TYPE_CHECKING:
     from gateway.app import Administration
@@ -236,8 +236,8 @@ def _print_code(registered: Registered, as_json: bool) -> None:
 
 def _attention(device: devices.Device, now: float) -> list[str]:
     """What somebody should see to."""
-    told = ((is_silent, "silent"), (ends_soon, "key ends"))
-    return [name for needs, name in told if needs(device, now)]
+    told = {"copied": is_copied(device), "silent": is_silent(device, now), "key ends": ends_soon(device, now)}
+    return [name for name, needed in told.items() if needed]
 
 
 def _state(device: devices.Device) -> str:

@@ -1,10 +1,10 @@
-"""Which terminals somebody should look at: silent ones, and those whose key ends soon."""
+"""Which terminals somebody should look at: silent ones, copied ones, and those whose key ends soon."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.devices.lifecycle import DeviceState
+from gateway.devices.lifecycle import COPIED_REASON, DeviceState
 
 if TYPE_CHECKING:
     from storage.devices import Device
@@ -31,3 +31,8 @@ def ends_soon(device: Device, now: float) -> bool:
         return True
     ends = device.key_expires_at
     return device.state == DeviceState.ACTIVE and ends is not None and ends - now < KEY_SOON_SECONDS
+
+
+def is_copied(device: Device) -> bool:
+    """Tell whether the gateway suspended a terminal because a copy of it turned up, and it still is."""
+    return device.state == DeviceState.SUSPENDED and device.reason == COPIED_REASON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.devices.attention import ends_soon, is_silent
+from gateway.devices.attention import ends_soon, is_copied, is_silent
 from gateway.devices.lifecycle import DeviceState
 from gateway.stamping.actions import State
 
@@ -33,7 +33,7 @@ class Today:
         if not any(map(visit.may, ("presence.read", "device.read", "lockouts.read"))):
             return visit.go("/console/stamps")
         company, now = visit.company.id, visit.dates.now
-        nothing = ("groups", "missing", "devices", "silent", "waiting", "ending")
+        nothing = ("groups", "missing", "devices", "silent", "waiting", "ending", "copied")
         values: dict[str, Any] = {name: [] for name in nothing}
         if visit.may("presence.read"):
             groups = [(state.value, await self._who(company, state)) for state in (State.IN, State.BREAK, State.OUT)]
@@ -44,6 +44,7 @@ class Today:
             values["devices"] = devices
             values["silent"] = [device for device in devices if is_silent(device, now)]
             values["waiting"] = [device for device in devices if device.state == DeviceState.PENDING]
+            values["copied"] = [device for device in devices if is_copied(device)]
             values["ending"] = [device for device in devices if ends_soon(device, now)]
         values["locks"] = await self._site.lockouts.list_(company) if visit.may("lockouts.read") else []
         values["people"] = await self._site.people.list_(company, limit=2) if visit.may("people.read") else None

@@ -270,14 +270,18 @@ class AnyLife(RuleBasedStateMachine):
         self.use(data.draw(st.sampled_from(self.living()), label="key"))
 
     @precondition(lambda self: self.model.state == "active" and self.offers_left() > 0)
-    @rule(used=st.booleans())
-    def change(self, used: bool) -> None:
-        """As a client does, or as far as it got."""
+    @rule(used=st.booleans(), copied=st.sampled_from([None, 9.0, 12.0]))
+    def change(self, used: bool, copied: float | None) -> None:
+        """As a client does, or as far as it got; with a copy of the terminal that is used so many seconds later."""
         current = self.model.current
         assert current is not None
         self.offer_by(current, None)
         if used:
             self.use(self.model.keys[-1])
+        if copied is not None:
+            self.wait(copied)
+            self.model.pass_time(self.clock())
+            self.use(current)
 
     @precondition(lambda self: any(key.status in ("superseded", "offered") for key in self.model.keys))
     @rule(data=st.data(), seconds=st.sampled_from([12.0, 595.0]))
@@ -365,7 +369,7 @@ def test_no_sequence_of_calls_reaches_an_edge_that_is_not_drawn(tmp_path: Path) 
                     deadline=None,
                     database=None,
                     derandomize=True,
-                    phases=[Phase.generate, Phase.shrink],
+                    phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 ),
             )
