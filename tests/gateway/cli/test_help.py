@@ -30,6 +30,7 @@ def test_everything_asked_for_is_there() -> None:
         "device add", "device list", "device approve", "device deny", "device suspend", "device resume",
         "device revoke", "device new-code", "public-link rotate", "public-link disable", "public-link show",
         "lockout list", "lockout clear", "audit list", "db upgrade", "db downgrade", "db status",
+        "backup", "restore",
     }  # fmt: skip
 
 
