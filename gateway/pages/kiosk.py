@@ -1,6 +1,6 @@
 """The terminal page `/kiosk`: any browser becomes a wall terminal.
 
-The server renders an empty shell; its scripts hold the key, speak the kiosk protocol and fill in every text, because a
+The server renders a shell; its scripts hold the key, speak the kiosk protocol and fill in nearly every text, because a
 terminal learns its company's language only when it is enrolled, and may be offline when it starts. The enrolment code
 travels in the fragment (`#enrol=`), which never reaches the server; the script takes it out of the address bar at once.
 """
@@ -17,7 +17,7 @@ from aiohttp import web
 from crypto.enrolment_words import word_list
 from gateway.http.routes import Handler, Route
 from gateway.pages.assets import ASK_EACH_TIME, DIGEST_CHARACTERS, load_asset, load_modules, make_asset
-from gateway.pages.catalogues import LANGUAGES, choose_language
+from gateway.pages.catalogues import LANGUAGES, choose_language, load_catalogues
 from gateway.pages.phone import PAGE_HEADERS, environment
 
 PATH: Final = "/kiosk"
@@ -44,6 +44,7 @@ class KioskPage:
         template = environment().get_template("kiosk.html")
         self._documents = {
             language: template.render(
+                _=catalogue.gettext,
                 lang=language,
                 style=style.address,
                 script=modules[SCRIPT].address,
@@ -52,7 +53,7 @@ class KioskPage:
                 words=words.address,
                 version=version("stampgate"),
             )
-            for language in LANGUAGES
+            for language, catalogue in load_catalogues().items()
         }
         self._manifest = json.dumps(
             {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, BrowserContext
 
     from storage.devices import Device
 
@@ -27,6 +27,8 @@ class Terminals:
     """Opens the terminal page as tablets do."""
 
     consoles: Consoles
+    hanging: BrowserContext | None = None
+    """The tablet of all tests that leave it as they found it."""
 
     async def open(self, address: str = "/kiosk?lang=en", **options: Any) -> Page:
         """A new tablet on which nothing was ever opened; its time can be moved."""
@@ -47,6 +49,26 @@ class Terminals:
         device = await self.device(label)
         await self.approve(page, device)
         return page, device
+
+    async def at_work(self) -> Page:
+        """The page of a tablet that was enrolled once and for all tests."""
+        if self.hanging is None:
+            page, _ = await self.enrolled("Hanging")
+            self.hanging = page.context
+            return page
+        page = await self.hanging.new_page()
+        await page.clock.install()
+        await page.goto(self.consoles.origin + "/kiosk?lang=en")
+        await expect(page.locator("#idle")).to_be_visible()
+        return page
+
+    async def tidy(self) -> None:
+        """Switch off what a test has opened: no tablet of one goes on asking in the next."""
+        for context in self.consoles.browser.contexts:
+            if context is not self.hanging:
+                await context.close()
+        for page in self.hanging.pages if self.hanging else ():
+            await page.close()
 
     async def approve(self, page: Page, device: Device) -> None:
         """Hand over the thumbprint on the screen, and let the page find out."""

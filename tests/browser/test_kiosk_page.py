@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from http_message_signatures import MappingKeyResolver
 from playwright.async_api import Page, Request, Route, expect
 
+from crypto import base64url
 from crypto.enrolment_words import enrolment_words
+from crypto.message_signatures import IncomingRequest
 from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, sign_in, terminals_of
 from tests.browser.test_console import approve
 from tests.gateway.conftest import patience
+from tests.protocol.test_oracle import oracle_accepts
 
 __all__ = ["patience"]
 
@@ -42,8 +48,7 @@ async def terminals(house: Terminals) -> AsyncIterator[Terminals]:
     house.consoles.faults.clear()
     assert faults == []
     assert house.consoles.foreign == []
-    for context in house.consoles.browser.contexts:  # no tablet of one test goes on asking in the next
-        await context.close()
+    await house.tidy()
 
 
 async def press(page: Page, name: str) -> None:
@@ -171,11 +176,29 @@ async def test_wherever_a_terminal_hangs_it_speaks_its_companys_language(termina
     await expect(page.get_by_label("Personalnummer")).to_be_visible()
 
 
+async def test_a_library_that_nobody_here_wrote_accepts_what_the_browser_signs(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    async with page.expect_request("**/auth") as asked:
+        await sign_in(page)
+    sent = await asked.value
+    keyid = str((await terminals.device("Hanging")).keyid)
+    x = await page.evaluate(
+        "import(document.querySelector('script').src.replace('kiosk.js', 'kiosk-keys.js')).then(keys => keys.load())"
+        ".then(({key}) => key.jwk.x)"
+    )
+    public_key = Ed25519PublicKey.from_public_bytes(base64url.decode(x, 32))
+    keys = MappingKeyResolver(public_keys={keyid: public_key}, private_keys={})
+    fields = tuple((name.encode(), value.encode()) for name, value in (await sent.all_headers()).items())
+    authority = terminals.consoles.origin.removeprefix("http://")
+    request = IncomingRequest(sent.method, urlsplit(sent.url).path, fields, sent.post_data_buffer or b"")
+    assert oracle_accepts(request, authority, keys) == keyid
+
+
 # ── a session ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_whoever_walks_away_is_signed_out_and_leaves_nothing_behind(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Hall")
+    page = await terminals.at_work()
     await sign_in(page)
     await shows(page, "Anna Albers")
     await page.clock.run_for(15_000)
@@ -191,7 +214,7 @@ async def test_whoever_walks_away_is_signed_out_and_leaves_nothing_behind(termin
 
 
 async def test_a_wrong_pin_is_told_at_once_and_at_the_next_sign_in(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Yard")
+    page = await terminals.at_work()
     await sign_in(page, pin="111222")
     await expect(page.get_by_role("alert")).to_have_text("Personnel number or PIN is wrong.")
     assert await page.get_by_label("PIN", exact=True).input_value() == ""
@@ -206,7 +229,7 @@ async def test_a_wrong_pin_is_told_at_once_and_at_the_next_sign_in(terminals: Te
 
 async def test_people_change_their_own_pin(terminals: Terminals) -> None:
     await terminals.consoles.house.person("77", "592604", name="Ben Brandt")
-    page, _ = await terminals.enrolled("Office")
+    page = await terminals.at_work()
 
     async def change(new: str) -> None:
         await page.get_by_label("Current PIN").fill("592604")
@@ -226,7 +249,8 @@ async def test_people_change_their_own_pin(terminals: Terminals) -> None:
 
 
 async def test_a_lost_answer_to_a_stamp_makes_one_stamp(terminals: Terminals) -> None:
-    page, device = await terminals.enrolled("Dock")
+    page = await terminals.at_work()
+    before = len(await terminals.consoles.house.stamps())
     await page.route("**/action", lost(1))
     sent: list[Request] = []
     page.on("request", lambda asked: sent.append(asked))
@@ -238,11 +262,11 @@ async def test_a_lost_answer_to_a_stamp_makes_one_stamp(terminals: Terminals) ->
     first, second = (asked for asked in sent if asked.url.endswith("/action"))
     assert first.post_data == second.post_data
     assert first.headers["signature"] != second.headers["signature"]
-    assert len([one for one in await terminals.consoles.house.stamps() if one.device_id == device.id]) == 1
+    assert len(await terminals.consoles.house.stamps()) == before + 1
 
 
 async def test_a_pin_whose_answer_was_lost_is_not_sent_again(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Ramp")
+    page = await terminals.at_work()
     sent: list[Request] = []
     page.on("request", lambda asked: sent.append(asked))
     await page.route("**/auth", lost(1))
@@ -312,7 +336,7 @@ async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) 
 
 
 async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Refused")
+    page = await terminals.at_work()
     for problem, status, heading in (
         ("busy", 503, "There is a lot going on"),
         ("state-unavailable", 503, "Stamping is not possible right now"),
@@ -333,7 +357,7 @@ async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Termina
 
 
 async def test_a_wrong_clock_is_made_up_for(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Tower")
+    page = await terminals.at_work()
     await page.clock.set_system_time(0)
     await sign_in(page)
     await shows(page, "Anna Albers")
@@ -404,7 +428,7 @@ async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals
 
 
 async def test_keys_are_18_mm_on_a_10_inch_screen(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Ruler", viewport={"width": 1280, "height": 800})
+    page = await terminals.at_work()
     least = 18 / 25.4 * (1280**2 + 800**2) ** 0.5 / 10.1
     for selector in (".keypad button", "#sign-in > button"):
         for button in await page.locator(selector).all():
@@ -421,7 +445,8 @@ async def test_keys_are_18_mm_on_a_10_inch_screen(terminals: Terminals) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 1280), (1920, 1080)])
 async def test_no_screen_is_wider_than_its_tablet(terminals: Terminals, width: int, height: int) -> None:
-    page, _ = await terminals.enrolled(f"Width {width}", viewport={"width": width, "height": height})
+    page = await terminals.at_work()
+    await page.set_viewport_size({"width": width, "height": height})
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await sign_in(page)
     await press(page, "My last 7 days")
@@ -430,7 +455,7 @@ async def test_no_screen_is_wider_than_its_tablet(terminals: Terminals, width: i
 
 
 async def test_the_page_can_be_installed_and_its_key_cannot_be_read_out(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Lobby")
+    page = await terminals.at_work()
     scope = await page.evaluate("navigator.serviceWorker.ready.then(found => found.scope)")
     assert scope == f"{terminals.consoles.origin}/kiosk"
     manifest = await page.evaluate("fetch(document.querySelector('[rel=manifest]').href).then(got => got.json())")

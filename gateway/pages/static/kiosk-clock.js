@@ -18,11 +18,9 @@ const SHIFT_PIXELS = 10;
 const LONGEST_WAIT = 30;
 const CHANGE_AGAIN_SECONDS = 3600; // until an offer of a new key that failed is made again; the old key serves meanwhile
 
-/** Seconds until a fault is looked at again by itself; faults that are not here wait for somebody. */
-const RETRY_SECONDS = {
-  ...{ offline: 3, busy: 2, "state-unavailable": 3, "device-suspended": 10, "network-not-allowed": 30, "clock-skew": 30 },
-  ...{ "unexpected-answer": 15, unexpected: 15, "uncertain-for-good": 15, "nonce-replayed": 3, "bad-nonce": 3 },
-};
+/** Seconds until a fault is looked at again by itself; only a revocation is for ever. */
+const RETRY_SECONDS = { offline: 3, busy: 2, "state-unavailable": 3, "device-suspended": 10, "nonce-replayed": 3, "bad-nonce": 3 };
+const RETRY_OTHERS_SECONDS = 20;
 const ENROL_AGAIN = ["device-revoked", "device-unknown", "key-expired", "gateway-changed"];
 const ABOUT_THE_DEVICE = [...ENROL_AGAIN, "device-suspended", "network-not-allowed"];
 
@@ -98,14 +96,14 @@ export class TerminalClock {
     this.#session = null;
     this.countdown.stop();
     at("number").value = at("pin").value = "";
-    const base = RETRY_SECONDS[problem] ?? (fault.status >= 500 ? RETRY_SECONDS.unexpected : null);
-    const seconds = base === null ? null : Math.max(fault.retryAfter ?? 0, Math.min(base * 2 ** Math.min(this.#faults, 8), Math.max(base, LONGEST_WAIT)));
+    const first = RETRY_SECONDS[problem] ?? RETRY_OTHERS_SECONDS;
+    const pause = Math.max(fault.retryAfter ?? 0, Math.min(first * 2 ** Math.min(this.#faults, 8), LONGEST_WAIT));
     this.#faults += 1;
     const canEnrol = ENROL_AGAIN.includes(problem);
     showFault(problem, {
       values,
-      seconds,
-      retry: canEnrol ? null : () => this.check(),
+      seconds: problem === "device-revoked" ? null : pause,
+      retry: problem === "device-revoked" ? null : () => this.check(),
       enrolAgain: canEnrol ? () => this.giveUp() : null,
     });
   }

@@ -35,6 +35,7 @@ export function localise(locale) {
     if (link.dataset.lang === language) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+  if (isShown("fault")) sayAgain();
 }
 
 /** Draw one of the icons of the page's sprite. */
@@ -96,6 +97,7 @@ export class Countdown {
 }
 
 let again = null;
+let shown = { problem: "", values: {} };
 
 /**
  * The fault screen. `retry` is called after `seconds` and by its button; without `seconds` only by the button.
@@ -105,11 +107,10 @@ let again = null;
  */
 export function showFault(problem, { values = {}, retry = null, seconds = null, enrolAgain = null } = {}) {
   clearTimeout(again);
-  const { title, text, advice } = sayFault(problem, values);
-  const isNew = !isShown("fault") || at("fault-title").textContent !== title;
-  if (isNew) at("fault-title").textContent = title;
-  at("fault-text").textContent = text;
-  at("fault-advice").textContent = advice;
+  // What is on the screen already is not announced once more to whoever listens.
+  const isNew = !isShown("fault") || shown.problem !== problem;
+  shown = { problem, values };
+  if (isNew) sayAgain();
   at("trust-page").hidden = problem !== "insecure-context";
   at("try-again").hidden = retry === null;
   at("try-again").onclick = retry;
@@ -118,6 +119,13 @@ export function showFault(problem, { values = {}, retry = null, seconds = null, 
   at("fault-wait").hidden = seconds === null;
   if (seconds !== null) waitVisibly(Date.now() + seconds * 1000, retry);
   if (isNew) show("fault");
+}
+
+function sayAgain() {
+  const { title, text, advice } = sayFault(shown.problem, shown.values);
+  at("fault-title").textContent = title;
+  at("fault-text").textContent = text;
+  at("fault-advice").textContent = advice;
 }
 
 function waitVisibly(until, work) {

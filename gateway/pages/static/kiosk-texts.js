@@ -6,7 +6,6 @@ export const LANGUAGES = ["en", "de"];
 const ENGLISH = {
   title: "Terminal",
   language: "Language",
-  oneMoment: "One moment …",
   enrolTitle: "Set up this terminal",
   enrolText: "IT adds the terminal in the console and gets a code for it. Type that code here, or open the address of its QR code on this device.",
   lostKey: "This terminal (“{label}”) was enrolled, but the browser has cleared its storage and the key is gone. Enrol again: IT replaces the terminal in the console and gets a new code.",
@@ -108,7 +107,6 @@ const FAULTS_ENGLISH = {
 const GERMAN = {
   title: "Terminal",
   language: "Sprache",
-  oneMoment: "Einen Moment …",
   enrolTitle: "Dieses Terminal einrichten",
   enrolText: "Die IT legt das Terminal in der Konsole an und erhält dafür einen Code. Diesen Code hier eintippen oder die Adresse des QR-Codes auf diesem Gerät öffnen.",
   lostKey: "Dieses Terminal („{label}“) war angemeldet, aber der Browser hat seinen Speicher geleert, und der Schlüssel ist weg. Bitte neu anmelden: Die IT ersetzt das Terminal in der Konsole und erhält einen neuen Code.",

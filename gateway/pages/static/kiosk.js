@@ -30,7 +30,7 @@ function takeCode() {
 async function run(code) {
   if (!isSecureContext) return showFault("insecure-context");
   if (!(await canHoldKeys())) return showFault("no-ed25519", { retry: () => location.reload() });
-  await navigator.storage?.persist?.();
+  navigator.storage?.persist?.(); // some browsers ask first, and nobody may be there to answer
   for (; ; code = null) {
     const stored = await load();
     const terminal = stored?.state === "active" && code === null ? stored : await enrolled(stored, code);
