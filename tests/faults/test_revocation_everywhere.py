@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PROMISED_SECONDS = 1.0
 REVOCATIONS = 100
-AT_ONCE = 5
+AT_ONCE = 10
 AWAY_SECONDS = 5.0
 SHUT_OUT = {"state-unavailable", "device-revoked"}
 
@@ -101,7 +101,7 @@ async def refused_after(terminal: Terminal, revoked_at: asyncio.Future[float]) -
     began = await revoked_at
     while (reply := await terminal.device()).status == 200:
         assert time.monotonic() - began < DEADLINE_SECONDS
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
     seconds = time.monotonic() - began
     while reply.problem != "device-revoked":
         assert reply.problem == "state-unavailable"
@@ -126,7 +126,10 @@ async def test_of_100_revocations_each_is_true_at_both_gateways_within_a_second(
     async with two_gateways(tmp_path, redis_server) as gateways:
         number = "0101"
         user_id = await gateways.site.person(number)
-        pairs = [await gateways.terminal(f"Door {at}") for at in range(REVOCATIONS)]
+        pairs: list[tuple[Terminal, Terminal]] = []
+        for at in range(0, REVOCATIONS, AT_ONCE):
+            labels = [f"Door {number}" for number in range(at, at + AT_ONCE)]
+            pairs += await asyncio.gather(*map(gateways.terminal, labels))
         await gateways.let_in(*pairs[-1])
         signed_in = pairs[:: REVOCATIONS // 5]
         for here, there in signed_in:
