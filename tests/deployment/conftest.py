@@ -37,4 +37,16 @@ async def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         yield Published(house, port, Shell(tmp_path), tmp_path)
 
 
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest.fixture
+def free() -> int:
+    """A port on which nobody listens."""
+    return free_port()
+
+
 __all__ = ["Published", "Ran", "published", "ready", "shell"]
