@@ -9,7 +9,7 @@ import { alone, at, Countdown, endFault, isShown, localise, show, showFault, tel
 import { Session } from "./kiosk-session.js";
 import { dateOf, momentOf, say, timeWithSeconds, useTimeZone } from "./kiosk-texts.js";
 
-const CHECK_SECONDS = 30; // how often an idle terminal asks whether it still may stamp
+const CHECK_SECONDS = 15; // how often an idle terminal asks whether it still may stamp
 const CHECK_SIGNED_IN_SECONDS = 5;
 const HEARTBEAT_SECONDS = 180;
 const TYPING_SECONDS = 20; // what was half typed vanishes
@@ -65,7 +65,7 @@ export class TerminalClock {
       listen(field, "focus", () => (this.field = field));
     }
     listen(document, "keydown", (event) => this.#keyed(event));
-    listen(window, "online", () => this.check());
+    for (const name of ["online", "offline"]) listen(window, name, () => this.check());
     for (const name of ["pointerdown", "keydown"]) listen(document, name, () => this.#session?.touched());
     this.#showPlace();
     this.showIdle();
