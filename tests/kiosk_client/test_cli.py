@@ -300,7 +300,8 @@ async def test_an_address_the_gateway_does_not_know_is_explained(
 
 
 async def test_every_command_shows_an_example(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    commands = [command for command in app.registered_commands if command.callback]
+    names = [command.name or command.callback.__name__ for command in commands if command.callback]
     for name in names:
         assert await cli(name, "--help") == 0
         assert f"Example: stampgate-kiosk {name}" in capsys.readouterr().out
