@@ -327,7 +327,7 @@ async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) 
     devices = terminals.consoles.house.gateway.administration.devices
     await devices.suspend(device.id, actor="cli")
     await terminals.consoles.house.told()
-    await sign_in(page)
+    await page.clock.run_for(31_000)
     await shows(page, "This terminal is suspended")
     await devices.resume(device.id, actor="cli")
     await terminals.consoles.house.told()
