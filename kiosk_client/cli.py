@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import platform
+import random
 import signal
 import sys
 import time
@@ -333,16 +334,55 @@ def _key_change(store: KeyStore, client: KioskClient) -> KeyChange:
 @app.command(epilog=f"Example: {PROGRAM} clock --lang de")
 def clock(
     lang: Annotated[Language | None, typer.Option("--lang", help="Language (default: the company's).")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Line by line, for a terminal without a screen.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
     ca_file: CaFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it."""
+    """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it.
+
+    It fills the screen and needs a numeric keypad only. Before the terminal is enrolled it says how to do that; while
+    IT has not approved it shows the five words, and then becomes the clock by itself.
+    """
     store = _store(state_dir)
-    require_active(store.load())
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not sys.stdin.isatty():
         raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp")
+    language = None if lang is None else lang.value
+    full_screen = not plain and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+    if not full_screen:
+        require_active(store.load())
+    store.prepare()
     with sole_user(store.directory, patience=PATIENCE):
-        asyncio.run(_clock(store, ca_file, None if lang is None else lang.value))
+        store.seal()
+        if full_screen:
+            asyncio.run(_clock_screen(store, ca_file, language, ascii_only=ascii_only))
+        else:
+            asyncio.run(_clock(store, ca_file, language))
+
+
+async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | None, *, ascii_only: bool) -> None:
+    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
+        del os.environ[name]  # its logs and development tools would record keys
+    from kiosk_client.clock_app import ClockApp  # half a second that no other command needs
+    from kiosk_client.clock_face import ASCII, glyphs_for
+    from kiosk_client.door import Door, Parts
+
+    parts = Parts(
+        store=store,
+        enrolment=Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom),
+        make_client=lambda stored: KioskClient.of(
+            stored, ca_file=None if ca_file is None else str(ca_file), platform=_platform()
+        ),
+        make_key_change=lambda client: _key_change(store, client),
+    )
+    door = Door(parts, clock=time.monotonic, fraction=random.SystemRandom().random, language=language)
+    glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
+    screen = ClockApp(door, glyphs)
+    await screen.run_async(mouse=False)
+    await door.close()
+    if screen.broken is not None:
+        raise screen.broken
+    typer.echo(door.wording.goodbye)
 
 
 async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) -> None:

@@ -3,8 +3,8 @@
 One file, ``key.json``, mode 0600 in a directory of mode 0700. It is written beside its place and moved there in one
 step, so a power cut leaves the old file or the new one. A new key is *linked* into place: two enrolments started at
 once agree on one key. A file that others may read is refused, not repaired: whoever could read it may have its key.
-Where there is a wrapping secret (``key_sealing``) whatever is written is sealed under it; a file from before is read all
-the same, and sealed by the next start of the clock or by ``stampgate-kiosk seal``.
+Where there is a wrapping secret (``key_sealing``) whatever is written is sealed under it; a file from before is read
+all the same, and sealed by the next start of the clock or by ``stampgate-kiosk seal``.
 """
 
 from __future__ import annotations
