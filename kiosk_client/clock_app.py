@@ -106,6 +106,7 @@ class ClockApp(App[None]):
         if not self._leaving:
             self._leaving = True
             await self._door.close()
+            self.draw()  # without whoever stood there: some consoles keep the last page
             self.exit()
 
     def _handle_exception(self, error: Exception) -> None:
