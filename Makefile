@@ -14,7 +14,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench lock clean browser
+.PHONY: help run test check bench lock clean browser proxies
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,7 +22,7 @@ help: ## this list
 run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the phone link (ARGS=--lan for a real phone)
 	@$(BIN)/stampgate demo $(ARGS)
 
-test: $(VENV)/.test $(VENV)/.project check browser ## all checks, then all tests with coverage
+test: $(VENV)/.test $(VENV)/.project check browser proxies ## all checks, then all tests with coverage
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" --cov --cov-report=term-missing:skip-covered \
 	  --cov-fail-under=90 $(ARGS)
 	@$(BIN)/python -m pytest -m alone
@@ -62,6 +62,20 @@ browser: # the browser tests drive the system's Chromium; installed here only wh
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
 	else \
 	  echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1; \
+	fi
+
+proxies: # the doctor is tried through real ones, started by the tests on free ports; the packages' own services stay off
+	@missing=""; for name in nginx caddy haproxy; do \
+	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$name >/dev/null || missing="$$missing $$name"; \
+	done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make test: installing$$missing for the proxy tests"; \
+	  started=""; for name in $$missing; do [ -e /run/systemd/system ] && started="$$started $$name"; done; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  if [ -n "$$started" ]; then systemctl disable --now --quiet $$started; fi; \
+	else \
+	  echo "make test: without$$missing the tests of these proxies are skipped" >&2; \
 	fi
 
 $(VENV)/.made:

@@ -32,6 +32,8 @@ _VERSION = 1
 _RANDOM_BYTES = 12
 _MAC_BYTES = 16
 _HEAD = Struct(f">BBI{_RANDOM_BYTES}s")
+_HEAD_BYTES = _HEAD.size
+_CLAIMS = Struct(">BBI")
 # 34 bytes leave two bits for the last character: 46 × 6 = 34 × 8 + 4.
 _CANONICAL = re.compile(r"[A-Za-z0-9_-]{45}[AQgw]")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
@@ -87,11 +89,11 @@ class Nonces:
         if _CANONICAL.fullmatch(nonce) is None:
             raise InvalidNonce("not the form of a nonce")
         token = a2b_base64(nonce.encode().translate(_FROM_URL) + b"==")
-        version, epoch, minted_at, _ = _HEAD.unpack_from(token)
+        version, epoch, minted_at = _CLAIMS.unpack_from(token)
         if version != _VERSION or epoch not in self._states:
             raise InvalidNonce("unknown version or key epoch")
         if not -MAX_LEAD <= now - minted_at <= MAX_AGE:
             raise InvalidNonce("too old, or from the future")
-        if not compare_digest(self._mac(epoch, token[: _HEAD.size] + keyid.encode()), token[_HEAD.size :]):
+        if not compare_digest(self._mac(epoch, token[:_HEAD_BYTES] + keyid.encode()), token[_HEAD_BYTES:]):
             raise InvalidNonce("not minted here for this key")
         return Nonce(nonce, minted_at)

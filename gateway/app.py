@@ -51,6 +51,8 @@ from gateway.phone.posters import Posters
 from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
 from gateway.pin_login.own_pin import OwnPin
 from gateway.pin_login.service import PinLogin
+from gateway.proxy_probe.service import ProbeAnswers
+from gateway.proxy_probe.tokens import PROBE_KEY, ProbeTokens
 from gateway.stamping.corrections import Corrections
 from gateway.stamping.history import StampHistory
 from gateway.stamping.service import Stamping
@@ -134,6 +136,7 @@ class Gateway:
     key_changes: KeyChanges
     key_change_quota: AttemptQuota
     addresses: ClientAddresses
+    probes: ProbeAnswers
     gate: KioskGate
     account_gate: AccountGate
     sessions: Sessions
@@ -328,9 +331,17 @@ async def open_gateway(
         key_changes = KeyChanges(
             database=database, registry=registry, feed=feed, clock=clock, new_id=new_id, changed=changed
         )
-        scheme = urlsplit(administration.public_url).scheme
+        scheme, authorities = urlsplit(administration.public_url).scheme, settings.authorities(bound_port)
+        probes = ProbeAnswers(
+            tokens=ProbeTokens(secrets.purpose_keys(PROBE_KEY), secrets.current_version, randomness),
+            addresses=addresses,
+            authorities=authorities,
+            public_url=administration.public_url,
+            scheme=scheme,
+            clock=clock,
+        )
         gate = KioskGate(
-            verifier=Verifier(settings.authorities(bound_port), nonces, scheme),
+            verifier=Verifier(authorities, nonces, scheme),
             nonces=nonces,
             registry=registry,
             companies=companies_known,
@@ -454,6 +465,7 @@ async def open_gateway(
             key_changes=key_changes,
             key_change_quota=AttemptQuota(ephemeral, "key change", CHANGES_PER_HOUR, QUOTA_SECONDS),
             addresses=addresses,
+            probes=probes,
             gate=gate,
             account_gate=account_gate,
             sessions=sessions,

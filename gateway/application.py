@@ -20,6 +20,7 @@ from gateway.http.routes import Route, register
 from gateway.kiosk.key_change import KeyChangeRoute
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
+from gateway.pages import kiosk as kiosk_page
 from gateway.pages import phone as phone_page
 from gateway.pages.console import routes as console
 from gateway.people.routes import PeopleRoutes
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def make_application(gateway: Gateway) -> web.Application:
     """Return the application that serves `gateway`."""
     # One byte more than a body may have, so that our own limit answers and not the framework's.
-    outer, routes = Outer(gateway.metrics), all_routes(gateway)
+    outer, routes = Outer(gateway.metrics, probes=gateway.probes), all_routes(gateway)
     app = web.Application(middlewares=[outer.middleware()], client_max_size=BODY_LIMIT + 1)
     register(app, routes)
     app[SHORT_WAYS] = ShortWays(outer, gateway.metrics, routes)
@@ -65,6 +66,7 @@ def interface(gateway: Gateway) -> list[Route]:
         *AccountRoutes(gateway).routes(),
         *_administration(gateway),
         *phone_page.routes(),
+        *kiosk_page.routes(),
         *health.routes(checks),
         *problem_pages.routes(),
         *well_known.routes(gateway.administration.secrets.gateway_key),

@@ -17,7 +17,7 @@ from sqlalchemy import Column, Integer, LargeBinary, NullPool, Table, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage import migrating
+from storage import copying, migrating
 from storage.direct import DirectTransaction, DirectWriter
 from storage.errors import (
     Conflict,
@@ -32,7 +32,7 @@ from storage.schema import Instant, metadata
 from storage.sqlite import OLDEST_VERSION, OneHopConnection, is_file_trouble, opener
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL, ExceptionContext
@@ -159,6 +159,24 @@ class Database:
         """Bring the schema down to `revision` (`base` for none at all)."""
         await self._migrate(migrating.downgrade, revision)
 
+    async def replace(
+        self, revision: str, content: Iterable[tuple[str, Iterator[bytes]]], loaded: Callable[[int], None]
+    ) -> None:
+        """Put `content` (each table's name and lines, see `storage.copying`) of `revision` in place of everything.
+
+        One transaction: it happens altogether or not at all. Raises `StorageError`.
+        """
+        await self.close()
+
+        def migration(connection: Connection, revision: str) -> None:
+            migrating.replace(connection, revision, lambda filled: copying.load(filled, content, loaded))
+
+        await self._migrate(migration, revision)
+
+    def knows(self, revision: str) -> bool:
+        """Tell if this version can work with content of `revision`."""
+        return migrating.knows(revision)
+
     async def revision(self) -> str | None:
         """Return the schema's revision, `None` before the first migration."""
         if self.is_sqlite and not self._path.exists():
@@ -279,7 +297,7 @@ def _postgres_engine(url: URL, pool_size: int) -> AsyncEngine:
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
-            "server_settings": {"application_name": "stampgate", **POSTGRES_PLANNING},
+            "server_settings": {"application_name": migrating.APPLICATION_NAME, **POSTGRES_PLANNING},
         },
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import exc
 
@@ -113,7 +113,7 @@ class _SqliteTransaction:
     async def fetch(self, *calls: Call) -> list[Rows]:
         self._open = True
         found = await self._driver.run(_begin_and_fetch, [statement.for_sqlite(rows) for statement, rows in calls])
-        return cast("list[Rows]", found)
+        return [statement.rows_from_sqlite(text) for (statement, _), text in zip(calls, found, strict=True)]
 
     async def commit(self, *calls: Call) -> None:
         await self._driver.run(_execute_and_commit, [statement.for_sqlite(rows) for statement, rows in calls])
@@ -125,9 +125,9 @@ class _SqliteTransaction:
             self._open = False
 
 
-def _begin_and_fetch(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> list[Rows]:
+def _begin_and_fetch(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> list[str]:
     connection.execute(BEGIN)
-    return [connection.execute(sql, values).fetchall() for sql, values in calls]
+    return [connection.execute(sql, values).fetchone()[0] for sql, values in calls]
 
 
 def _execute_and_commit(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> None:

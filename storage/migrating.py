@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import text
 
 from storage.errors import StorageError
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 ADVISORY_LOCK: Final = 0x5374616D70676174
 """Key of the PostgreSQL advisory lock that lets one starting process migrate ("Stampgat" in ASCII)."""
+
+APPLICATION_NAME: Final = "stampgate"
+"""What our connections call themselves at PostgreSQL."""
+
+LEAVING_TRIES: Final = 20
+"""Tenths of a second until whoever is still connected is taken for a gateway."""
 
 
 def upgrade(connection: Connection, revision: str) -> None:
@@ -39,6 +46,30 @@ def downgrade(connection: Connection, revision: str) -> None:
     _exclude_others(connection)
     command.downgrade(_config(connection), revision)
     _check_references(connection)
+
+
+def replace(connection: Connection, revision: str, fill: Callable[[Connection], None]) -> None:
+    """Make everything anew at `revision`, fill it, and bring it up to date, inside the transaction of `connection`.
+
+    Raises:
+        StorageError: gateways are still at work on it.
+    """
+    _exclude_others(connection)
+    _require_nobody_else(connection)
+    if current(connection) is not None:
+        command.downgrade(_config(connection), "base")
+    command.upgrade(_config(connection), revision)
+    fill(connection)
+    command.upgrade(_config(connection), "head")
+    _check_references(connection)
+
+
+def knows(revision: str) -> bool:
+    """Tell if this package can migrate from `revision`."""
+    try:
+        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def current(connection: Connection) -> str | None:
@@ -67,6 +98,24 @@ def _exclude_others(connection: Connection) -> None:
     """On SQLite the transaction itself (BEGIN IMMEDIATE) excludes others."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+
+
+def _require_nobody_else(connection: Connection) -> None:
+    """A gateway at work would go on with what it remembers of the old content. SQLite cannot tell."""
+    if connection.dialect.name != "postgresql":
+        return
+    for _ in range(LEAVING_TRIES):  # our own connections of a moment ago may be just leaving
+        others = connection.scalar(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = :name AND pid <> pg_backend_pid()"
+            ),
+            {"name": APPLICATION_NAME},
+        )
+        if not others:
+            return
+        connection.execute(text("SELECT pg_sleep(0.1), pg_stat_clear_snapshot()"))
+    raise StorageError("gateways are still connected to this database: stop them first")
 
 
 def _check_references(connection: Connection) -> None:

@@ -24,7 +24,7 @@ CHECKPOINT_PAGES: Final = 4000
 stamp: the pages of the latest stamps are written again and again."""
 
 OLDEST_VERSION: Final = (3, 35, 0)
-"""The first SQLite with `RETURNING`; `UPDATE … FROM` is older."""
+"""The first SQLite with `RETURNING`; `UPDATE … FROM` and the JSON functions are older."""
 
 _FILE_TROUBLE: Final = frozenset(
     {

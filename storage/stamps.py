@@ -6,7 +6,7 @@ module, in two trips to the driver.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -182,6 +182,7 @@ _LOCK_PRESENCE: Final = RowsStatement(
     FROM incoming AS i JOIN presence AS p ON p.user_id = i.user_id JOIN users AS u ON u.id = p.user_id
     ORDER BY p.user_id {for_update}
     """,
+    answers=PresenceRow._fields,
     locks="p",
 )
 _FIND_REPEATS: Final = RowsStatement(
@@ -191,6 +192,7 @@ _FIND_REPEATS: Final = RowsStatement(
            s.request_id
     FROM incoming AS i JOIN stamps AS s ON s.stamp_id = i.stamp_id AND s.user_id = i.user_id
     """,
+    answers=[one.name for one in fields(Stamp)],
 )
 _INSERT_STAMPS: Final = RowsStatement(
     {

@@ -44,10 +44,12 @@ _SIGNATURE_MEMBER = re.compile(
 )
 _COMMA = re.compile(r"[ \t]*+,[ \t]*+")
 
-# The request that terminals send, in one step each: a single signature of the profile, its parameters in any order.
+# What terminals send, in one step each: a single signature of the profile, its parameters in any order. Whatever these
+# accept is well-formed by every rule for keyid, created, nonce, tag and the signature, so nobody looks at it again.
 _PLAIN_INPUT = re.compile(
     rf"({_KEY})=((\({ALWAYS_COVERED}(?: \"content-type\")?(?: \"authorization\")?\))"
-    r'(?:;(?:created=([1-9][0-9]{0,14})|nonce=("[ !#-\[\]-~]*+")|keyid=("[A-Za-z0-9_-]{43}")|tag=("[a-z-]*+"))){4}+)'
+    r'(?:;(?:created=([1-9][0-9]{0,14})|nonce=("[ !#-\[\]-~]*+")|keyid=("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")'
+    r'|tag=("[a-z-]*+"))){4}+)'
 )
 _PLAIN_SIGNATURE = re.compile(rf"({_KEY})=:([A-Za-z0-9+/]{{85}}[AQgw]==):")
 
@@ -59,13 +61,15 @@ class SignatureInput(NamedTuple):
     """One member of Signature-Input, its values still as they were spelled.
 
     `components` is the text of the inner list, brackets included; `signature_params` is that and everything behind it:
-    the value of `@signature-params` (RFC 9421 §2.3). A parameter without value is None.
+    the value of `@signature-params` (RFC 9421 §2.3). A parameter without value is None. `is_plain`: it is of the one
+    form that terminals send, so its parameters and its signature are well-formed too.
     """
 
     label: str
     components: str
     parameters: Mapping[str, str | None]
     signature_params: str
+    is_plain: bool = False
 
 
 def find_signature(signature_input: str, signature: str, tag: str) -> tuple[SignatureInput, str]:
@@ -82,7 +86,7 @@ def find_signature(signature_input: str, signature: str, tag: str) -> tuple[Sign
         # Four parameters and none of them missing: none occurs twice.
         if created and nonce and keyid and spelled_tag == f'"{tag}"' and label == plain_signature[1]:
             parameters = {"created": created, "nonce": nonce, "keyid": keyid, "tag": spelled_tag}
-            return SignatureInput(label, components, parameters, signature_params), plain_signature[2]
+            return SignatureInput(label, components, parameters, signature_params, True), plain_signature[2]
     return select(read_signature_input(signature_input), read_signatures(signature), tag)
 
 

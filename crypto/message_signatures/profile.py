@@ -33,27 +33,29 @@ ACCEPT_SIGNATURE: Final = f'sig={_COMPONENTS[False, False]};created;tag="{KIOSK_
 """What a refused request should have carried at least (RFC 9421 §5.1). The nonce travels in Replay-Nonce."""
 
 
-def covered_components(*, body: bool, authorization: bool) -> str:
+def covered_components(body: bool, authorization: bool) -> str:
     """Return the inner list that a request with or without body and Authorization must cover."""
     return _COMPONENTS[body, authorization]
 
 
-def request_components(
-    *, method: str, authority: str, path: str, query: str, content_digest: str, body: bool, authorization: str | None
-) -> list[tuple[str, str]]:
-    """Return the name and value of each component a request must cover, in their order. `query` includes its `?`."""
-    components = [
-        ("@method", method),
-        ("@authority", authority),
-        ("@path", path),
-        ("@query", query),
-        ("content-digest", content_digest),
-    ]
-    if body:
-        components.append(("content-type", CONTENT_TYPE))
-    if authorization is not None:
-        components.append(("authorization", authorization))
-    return components
+def request_base(
+    method: str,
+    authority: str,
+    path: str,
+    query: str,
+    content_digest: str,
+    has_body: bool,
+    authorization: str | None,
+    signature_params: str,
+) -> bytes:
+    """Return the bytes that are signed for a request of this profile: its components in their order (see
+    `signature_base`, of which this is the one case that every request pays for). `query` includes its `?`."""
+    content_type = f'"content-type": {CONTENT_TYPE}\n' if has_body else ""
+    authorized = "" if authorization is None else f'"authorization": {authorization}\n'
+    return (
+        f'"@method": {method}\n"@authority": {authority}\n"@path": {path}\n"@query": {query}\n'
+        f'"content-digest": {content_digest}\n{content_type}{authorized}"@signature-params": {signature_params}'
+    ).encode("ascii")
 
 
 def signature_base(components: Sequence[tuple[str, str]], signature_params: str) -> bytes:

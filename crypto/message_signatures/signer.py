@@ -12,8 +12,7 @@ from crypto.message_signatures.profile import (
     CONTENT_TYPE,
     KIOSK_TAG,
     covered_components,
-    request_components,
-    signature_base,
+    request_base,
 )
 from crypto.message_signatures.targets import read_target
 from crypto.message_signatures.verifier import content_digest_of
@@ -66,19 +65,13 @@ def sign(
     if authorization is not None and _AUTHORIZATION.fullmatch(authorization) is None:
         raise SignatureMalformed("authorization is not printable ASCII")
     body = bool(request.body)
-    components = covered_components(body=body, authorization=authorization is not None)
+    components = covered_components(body, authorization is not None)
     signature_params = f'{components};created={created};nonce="{nonce}";keyid="{key.keyid}";tag="{tag}"'
     content_digest = content_digest_of(request.body)
-    covered = request_components(
-        method=request.method,
-        authority=request.authority,
-        path=path,
-        query=query,
-        content_digest=content_digest,
-        body=body,
-        authorization=authorization,
+    base = request_base(
+        request.method, request.authority, path, query, content_digest, body, authorization, signature_params
     )
-    signature = key.sign(signature_base(covered, signature_params))
+    signature = key.sign(base)
     fields = {
         "Content-Digest": content_digest,
         "Signature-Input": f"{label}={signature_params}",

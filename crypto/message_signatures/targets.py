@@ -7,6 +7,7 @@ nothing to disagree about: whatever could be normalised is refused.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from crypto.message_signatures.problems import NonCanonicalTarget, UnknownAuthority
 
@@ -20,6 +21,7 @@ _AUTHORITY = re.compile(r"(\[[0-9a-f:.]++\]|[a-z0-9._-]++)(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+@lru_cache(64)  # terminals ask for a handful of targets, again and again
 def read_target(raw_target: str) -> tuple[str, str]:
     """Return the values of `@path` and `@query` of a request target as it was sent (RFC 9421 §2.2.6, §2.2.7).
 

@@ -26,12 +26,12 @@ from crypto.message_signatures.problems import (
     SignatureParameters,
     UnknownAuthority,
 )
-from crypto.message_signatures.profile import CONTENT_TYPE, covered_components, request_components, signature_base
+from crypto.message_signatures.profile import CONTENT_TYPE, covered_components, request_base
 from crypto.message_signatures.targets import normalise_authority, read_target
 from crypto.nonces import InvalidNonce, Nonce, Nonces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """The largest request of the protocol has well under 1 KiB."""
@@ -43,11 +43,14 @@ SIGNATURE_CHARACTERS: Final = 88
 """64 bytes in padded base64."""
 
 _SINGLE_FIELDS = frozenset(
-    {b"host", b"content-type", b"content-digest", b"signature", b"signature-input", b"authorization"}
+    {b"Host", b"Content-Type", b"Content-Digest", b"Signature", b"Signature-Input", b"Authorization"}
 )
 # A coding is not covered, and the digest would be over other bytes than the ones the handler gets.
-_REFUSED_FIELD = b"content-encoding"
+_REFUSED_FIELD = b"Content-Encoding"
+# When all names of a request are among these, spelled like this, nothing needs to be looked at one by one.
+_USUAL_NAMES = _SINGLE_FIELDS | {b"Accept", b"Accept-Encoding", b"Connection", b"Content-Length", b"User-Agent"}
 _METHOD = re.compile(r"[A-Z]{1,16}")
+_USUAL_METHODS = frozenset({"GET", "POST"})
 _PARAMETERS = frozenset({"created", "nonce", "keyid", "tag"})
 _CREATED = re.compile(r"[1-9][0-9]{0,14}")
 _NONCE = re.compile(r'"[ !#-\[\]-~]*+"')
@@ -124,10 +127,10 @@ class Verifier:
         """
         path, query = read_target(request.target)
         method = request.method
-        if _METHOD.fullmatch(method) is None:
+        if method not in _USUAL_METHODS and _METHOD.fullmatch(method) is None:
             raise SignatureMalformed("the method is not upper-case letters")
         fields, repeated = _single_fields(request.headers)
-        host = fields.get(b"host", b"")
+        host = fields.get(b"Host", b"")
         authority = self._authorities.get(host) or self._authorities.get(host.lower())
         if authority is None:
             raise UnknownAuthority("Host does not name this gateway")
@@ -139,32 +142,35 @@ class Verifier:
         if len(body) > MAX_BODY_BYTES:
             raise SignatureMalformed(f"the body has more than {MAX_BODY_BYTES} bytes")
 
-        member, encoded = find_signature(_text(fields, b"signature-input"), _text(fields, b"signature"), tag)
+        spelled_input, spelled_signature = fields.get(b"Signature-Input", b""), fields.get(b"Signature", b"")
+        if not (
+            0 < len(spelled_input) <= MAX_FIELD_BYTES
+            and 0 < len(spelled_signature) <= MAX_FIELD_BYTES
+            and spelled_input.isascii()
+            and spelled_signature.isascii()
+        ):
+            _require_text(fields, b"Signature-Input")
+            _require_text(fields, b"Signature")
+        member, encoded = find_signature(spelled_input.decode(), spelled_signature.decode(), tag)
 
         parameters = member.parameters
         spelled_keyid = parameters.get("keyid") or ""
-        keyid = spelled_keyid[1:-1] if _KEYID.fullmatch(spelled_keyid) else None
-        if len(encoded) != SIGNATURE_CHARACTERS or encoded[-2:] != "==":
+        keyid = spelled_keyid[1:-1] if member.is_plain or _KEYID.fullmatch(spelled_keyid) else None
+        if not member.is_plain and (len(encoded) != SIGNATURE_CHARACTERS or encoded[-2:] != "=="):
             raise SignatureMalformed("a signature has 64 bytes", keyid)
 
-        authorization = _authorization(fields, keyid)
-        _require_content_type(fields.get(b"content-type"), body, keyid)
-        content_digest = fields.get(b"content-digest")
+        authorization = _authorization(fields.get(b"Authorization"), keyid)
+        _require_content_type(fields.get(b"Content-Type"), body, keyid)
+        content_digest = fields.get(b"Content-Digest")
         if content_digest is None:
             raise CoveredComponents("Content-Digest is missing", keyid)
-        if member.components != covered_components(body=bool(body), authorization=authorization is not None):
+        if member.components != covered_components(bool(body), authorization is not None):
             raise CoveredComponents("the covered components are not the ones of this request", keyid)
-
-        if parameters.keys() != _PARAMETERS:
-            cause = "alg is given" if "alg" in parameters else "not exactly created, nonce, keyid and tag"
-            raise SignatureParameters(cause, keyid)
+        if not member.is_plain:
+            _require_parameters(parameters, keyid)
         if keyid is None:
             raise SignatureParameters("keyid is not a thumbprint")
         created, nonce = parameters["created"] or "", parameters["nonce"] or ""
-        if _CREATED.fullmatch(created) is None:
-            raise SignatureParameters("created is not a Unix time in seconds", keyid)
-        if _NONCE.fullmatch(nonce) is None:
-            raise SignatureParameters("nonce is not a plain string", keyid)
 
         return ClaimedSignature(
             keyid,
@@ -212,16 +218,16 @@ class Verifier:
             ClockSkew, BadNonce, ContentDigestMismatch, SignatureInvalid: in this order of checks.
         """
         nonce = self.check_freshness(claimed, now)
-        components = request_components(
-            method=claimed.method,
-            authority=claimed.authority,
-            path=claimed.path,
-            query=claimed.query,
-            content_digest=_require_digest(claimed),
-            body=bool(claimed.body),
-            authorization=claimed.authorization,
+        base = request_base(
+            claimed.method,
+            claimed.authority,
+            claimed.path,
+            claimed.query,
+            _require_digest(claimed),
+            bool(claimed.body),
+            claimed.authorization,
+            claimed.signature_params,
         )
-        base = signature_base(components, claimed.signature_params)
         try:
             verify_signature(public_key, base, claimed.signature)
         except InvalidSignature as error:
@@ -231,26 +237,32 @@ class Verifier:
 
 def content_digest_of(body: bytes) -> str:
     """Return the Content-Digest field of `body`: `sha-256=:…:` (RFC 9530 §2)."""
-    return f"sha-256=:{b2a_base64(sha256(body).digest(), newline=False).decode()}:"
+    return _digest_field(body).decode()
+
+
+def _digest_field(body: bytes) -> bytes:
+    return b"sha-256=:%b:" % b2a_base64(sha256(body).digest(), newline=False)
 
 
 def _require_digest(claimed: ClaimedSignature) -> str:
     # Compared as text: one algorithm and one spelling, by construction. Nothing here is secret.
-    expected = content_digest_of(claimed.body)
-    if claimed.content_digest != expected.encode():
+    if claimed.content_digest != _digest_field(claimed.body):
         raise ContentDigestMismatch("Content-Digest is not the SHA-256 of the body", claimed.keyid)
-    return expected
+    return claimed.content_digest.decode()
 
 
 def _single_fields(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], str | None]:
-    """Return the fields the protocol looks at, and the name of one that was sent twice."""
-    fields: dict[bytes, bytes] = {}
-    repeated = None
+    """Return the fields the protocol looks at (and perhaps some it does not), `Named-Like-This`, and the name of one
+    that was sent twice."""
+    fields = dict(headers)
+    if len(fields) == len(headers) and _USUAL_NAMES.issuperset(fields):
+        return fields, None
+    fields, repeated = {}, None
     for spelled, value in headers:
-        name = spelled.lower()
+        name = spelled.title()
         if name in _SINGLE_FIELDS:
             if name in fields:
-                repeated = name.decode()
+                repeated = name.decode().lower()
             else:
                 fields[name] = value
         elif name == _REFUSED_FIELD:
@@ -258,17 +270,15 @@ def _single_fields(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[bytes, 
     return fields, repeated
 
 
-def _text(fields: dict[bytes, bytes], name: bytes) -> str:
+def _require_text(fields: dict[bytes, bytes], name: bytes) -> None:
     value = fields.get(name)
     if value is None:
-        raise SignatureMissing(f"{name.decode()} is missing")
+        raise SignatureMissing(f"{name.decode().lower()} is missing")
     if len(value) > MAX_FIELD_BYTES or not value.isascii():
-        raise SignatureMalformed(f"{name.decode()} is not ASCII of at most {MAX_FIELD_BYTES} bytes")
-    return value.decode()
+        raise SignatureMalformed(f"{name.decode().lower()} is not ASCII of at most {MAX_FIELD_BYTES} bytes")
 
 
-def _authorization(fields: dict[bytes, bytes], keyid: str | None) -> str | None:
-    value = fields.get(b"authorization")
+def _authorization(value: bytes | None, keyid: str | None) -> str | None:
     if value is None:
         return None
     if _AUTHORIZATION.fullmatch(value) is None:
@@ -282,3 +292,15 @@ def _require_content_type(value: bytes | None, body: bytes, keyid: str | None) -
             raise CoveredComponents("Content-Type without a body", keyid)
     elif value != _CONTENT_TYPE:
         raise CoveredComponents(f"a body needs Content-Type {CONTENT_TYPE}", keyid)
+
+
+def _require_parameters(parameters: Mapping[str, str | None], keyid: str | None) -> None:
+    if parameters.keys() != _PARAMETERS:
+        cause = "alg is given" if "alg" in parameters else "not exactly created, nonce, keyid and tag"
+        raise SignatureParameters(cause, keyid)
+    if keyid is None:
+        raise SignatureParameters("keyid is not a thumbprint")
+    if _CREATED.fullmatch(parameters["created"] or "") is None:
+        raise SignatureParameters("created is not a Unix time in seconds", keyid)
+    if _NONCE.fullmatch(parameters["nonce"] or "") is None:
+        raise SignatureParameters("nonce is not a plain string", keyid)

@@ -33,6 +33,7 @@ GROUPS: Final = (
     "lockout",
     "audit",
     "db",
+    "backup",
     "doctor",
 )
 """Modules beside this one, in the order of `--help`; each has `register(app)`."""

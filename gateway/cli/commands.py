@@ -93,6 +93,37 @@ def settings_command(
     return register
 
 
+def settings_default(
+    commands: typer.Typer, *, example: str
+) -> Callable[
+    [Callable[Concatenate[Settings, P], Coroutine[Any, Any, None]]],
+    Callable[Concatenate[Settings, P], Coroutine[Any, Any, None]],
+]:
+    """Register what a group does when none of its commands is named."""
+
+    def register(
+        work: Callable[Concatenate[Settings, P], Coroutine[Any, Any, None]],
+    ) -> Callable[Concatenate[Settings, P], Coroutine[Any, Any, None]]:
+        plain = _plain(work, work)
+
+        def unless_named(context: typer.Context, **arguments: Any) -> None:
+            if context.invoked_subcommand is None:
+                plain(**arguments)
+            elif arguments["data_dir"] is not None:
+                chosen_data_dir.set(arguments["data_dir"])
+
+        own = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        shown = inspect.signature(plain).parameters.values()
+        unless_named.__signature__ = inspect.Signature([own, *shown])  # type: ignore[attr-defined]
+        unless_named.__annotations__ = {"context": typer.Context, **plain.__annotations__}
+        commands.callback(invoke_without_command=True, help=inspect.getdoc(work), epilog=f"Example:  {example}")(
+            unless_named
+        )
+        return work
+
+    return register
+
+
 def load_settings() -> Settings:
     """The settings of this call: the environment, the file, and `--data-dir` over both. Raises SettingsError."""
     from gateway.settings import Settings
@@ -133,7 +164,12 @@ def _register(
     work: Callable[..., object],
     run: Callable[..., Coroutine[Any, Any, None]],
 ) -> None:
-    """Hand typer a plain function with the parameters of `work` but the first, and `--data-dir`."""
+    """Hand typer the command."""
+    commands.command(name, help=inspect.getdoc(work), epilog=f"Example:  {example}")(_plain(work, run))
+
+
+def _plain(work: Callable[..., object], run: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Return what typer reads: a function with the parameters of `work` but the first, and `--data-dir`."""
 
     def command(data_dir: Path | None, **arguments: object) -> None:
         if data_dir is not None:
@@ -152,4 +188,4 @@ def _register(
     ]
     command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: hints[parameter.name] for parameter in shown}
-    commands.command(name, help=inspect.getdoc(work), epilog=f"Example:  {example}")(command)
+    return command

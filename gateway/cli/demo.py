@@ -106,6 +106,7 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     say(f"           {await _stamp(demo, terminal)}")
     kiosk, data_dir = program("stampgate-kiosk"), administration.settings.data_dir
     say(f"           try it: {kiosk} clock --state-dir {terminal.directory}")
+    say(f"Browser    {url}/kiosk makes any browser on this machine a terminal, with a code from the next line")
     command = f"{program('stampgate')} --data-dir {data_dir}"
     say(f'Add yours  {command} device add "Front door" --company "{COMPANY}"')
     say(f"Console    {url}/console")

@@ -11,6 +11,7 @@ from gateway.cli.commands import ACTOR, Company, Json, administration_command, g
 from gateway.cli.naming import some_companies, the_company, the_device
 from gateway.cli.output import confirm, emit_items, emit_json, hint, local_time, rfc3339, say, table
 from gateway.cli.refusals import WrongUse
+from gateway.devices.attention import ends_soon, is_copied, is_silent
 
 if TYPE_CHECKING:
     from gateway.app import Administration
@@ -74,18 +75,20 @@ def _register_beginnings(commands: typer.Typer) -> None:
         """List terminals; of a pending one, which two of its five words are asked for."""
         within = await some_companies(site, company)
         found = await site.devices.list_(within.id if within else None)
+        now = site.clock()
         if as_json:
-            emit_items([as_document(device) for device in found])
+            emit_items([{**as_document(device), "needs_attention": _attention(device, now)} for device in found])
             return
         table(
-            ("Terminal", "Location", "State", "Last seen", "Client", "Key until", "Id"),
+            ("Terminal", "Location", "State", "Last seen", "Client", "Key age", "Key until", "Id"),
             [
                 (
                     device.label,
                     device.location,
-                    _state(device),
+                    ", ".join((_state(device), *_attention(device, now))),
                     local_time(device.last_seen_at, "never"),
                     " ".join(filter(None, (device.client_name, device.client_version))),
+                    "" if device.key_created_at is None else f"{int((now - device.key_created_at) // 86_400)} d",
                     local_time(device.key_expires_at),
                     device.id,
                 )
@@ -191,6 +194,7 @@ def as_document(device: devices.Device) -> dict[str, Any]:
         "state": device.state,
         "words_asked": None if device.words_asked is None else list(device.words_asked),
         "keyid": device.keyid,
+        "key_created_at": rfc3339(device.key_created_at),
         "key_expires_at": rfc3339(device.key_expires_at),
         "client_name": device.client_name,
         "client_version": device.client_version,
@@ -223,10 +227,17 @@ def _print_code(registered: Registered, as_json: bool) -> None:
         )
         return
     say(f"Enrolment code of {registered.device.label}: {registered.enrolment_code}")
-    say(f"On the terminal: stampgate-kiosk enrol '{registered.enrolment_url}'")
+    say(f"On a tablet or PC, open: {registered.enrolment_url}")
+    say(f"Without a browser: stampgate-kiosk enrol '{registered.enrolment_url}'")
     qr.show(registered.enrolment_url)
     hint(f"Valid until {local_time(registered.expires_at)}, for one terminal, shown this once.")
     hint(f"Then: stampgate device approve {registered.device.label!r}")
+
+
+def _attention(device: devices.Device, now: float) -> list[str]:
+    """What somebody should see to."""
+    told = {"copied": is_copied(device), "silent": is_silent(device, now), "key ends": ends_soon(device, now)}
+    return [name for name, needed in told.items() if needed]
 
 
 def _state(device: devices.Device) -> str:

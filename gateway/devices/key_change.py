@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from crypto import device_keys
 from gateway.audit_events import AuditName
-from gateway.devices.lifecycle import KEY_LIFETIME, Act, DeviceState
+from gateway.devices.lifecycle import COPIED_REASON, KEY_LIFETIME, Act, DeviceState
 from gateway.devices.transitions import Transitions, found, state_now
 from gateway.http.problems import Problem
 from gateway.trust_feed import kinds
@@ -42,8 +42,6 @@ lie up to 5 s ahead, and gateways' clocks differ a little."""
 
 SURELY_VOID_SECONDS: Final = OVERLAP_SECONDS + 60
 """From then on this process must have heard of a first use in time, if there was one, and need not ask SQL."""
-
-CLONE_REASON: Final = "an old key was used after the key change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,7 @@ class KeyChanges:
             stored = await found(connection, device.device_id)
             if state_now(stored, now) is not DeviceState.ACTIVE:
                 raise Problem("device-unknown", cause="a superseded key of a terminal that is not active")
-            await self._transitions.walk(connection, Act.SUSPEND, stored, now, reason=CLONE_REASON)
+            await self._transitions.walk(connection, Act.SUSPEND, stored, now, reason=COPIED_REASON)
             await self._transitions.record(
                 connection,
                 AuditName.DEVICE_KEY_REUSED,

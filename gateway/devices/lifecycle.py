@@ -25,6 +25,9 @@ PENDING_LIFETIME: Final = 30 * 60
 KEY_LIFETIME: Final = 90 * 86_400
 """Seconds a device key is accepted after its enrolment. Clients change keys after 30 days by themselves."""
 
+COPIED_REASON: Final = "an old key was used after the key change"
+"""Why the gateway itself suspends a terminal: there are two of it."""
+
 WORD_TRIES: Final = 3
 """Wrong words or thumbprints that deny an enrolment: two words are 22 bits, one chance in 1.4 million."""
 

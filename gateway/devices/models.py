@@ -68,6 +68,7 @@ class TerminalAnswer(Answer):
     client: TerminalClient | None = None
     clock_offset_ms: int | None = Field(None, description="The terminal's clock minus the gateway's.")
     keyid: str | None = None
+    key_created_at: Rfc3339 | None = None
     key_expires_at: Rfc3339 | None = None
     code_expires_at: Rfc3339 | None = Field(None, description="Until when its enrolment code is good.")
     words_asked: tuple[int, ...] | None = Field(
@@ -149,6 +150,7 @@ def terminal_answer(device: Device) -> TerminalAnswer:
         client=None if device.client_name is None else client,
         clock_offset_ms=device.clock_offset_ms,
         keyid=device.keyid,
+        key_created_at=device.key_created_at,
         key_expires_at=device.key_expires_at,
         code_expires_at=device.code_expires_at if device.state == DeviceState.REGISTERED else None,
         words_asked=device.words_asked,

@@ -121,7 +121,7 @@ def shown(device: Device, now: float) -> Device:
     state = state_now(device, now)
     shown = replace(device, state=state.value, code_hash=None)
     if state in (DeviceState.PENDING, DeviceState.REGISTERED):
-        shown = replace(shown, keyid=None, public_key=None, key_expires_at=None)
+        shown = replace(shown, keyid=None, public_key=None, key_created_at=None, key_expires_at=None)
     if state != DeviceState.PENDING:
         shown = replace(shown, words_asked=None)
     return shown

@@ -76,16 +76,15 @@ class ClientAddresses:
 
     def __init__(self, trusted: Sequence[Network] = (), header: ForwardedHeader = "x-forwarded-for") -> None:
         self._trusted = tuple(trusted)
-        self._header = istr(header)
+        self.header = istr(header)
         self._read = _forwarded if header == "forwarded" else _x_forwarded_for
 
     def of(self, request: Arrived) -> Address:
         """Return the client's address."""
-        peer = request.remote
-        at = (_parsed(peer) or LOOPBACK) if peer else LOOPBACK
-        if not (self._is_trusted(at) if peer else _is_unix_socket(request)):
+        at = _peer(request)
+        if not self.trusts_peer_of(request):
             return at
-        lines = request.headers.getall(self._header, None)
+        lines = request.headers.getall(self.header, None)
         if not lines:
             return at
         entries = self._read(",".join(lines))
@@ -99,8 +98,17 @@ class ClientAddresses:
                 break
         return at
 
+    def trusts_peer_of(self, request: Arrived) -> bool:
+        """Tell if the connection's peer is a trusted proxy, so that its forwarded header is read."""
+        return self._is_trusted(_peer(request)) if request.remote else _is_unix_socket(request)
+
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted if network.version == address.version)
+
+
+def _peer(request: Arrived) -> Address:
+    """Return the address at the other end of the connection; the loopback address where it has none."""
+    return (_parsed(request.remote) or LOOPBACK) if request.remote else LOOPBACK
 
 
 def _is_unix_socket(request: Arrived) -> bool:

@@ -7,7 +7,8 @@ parser, limits and timeouts stay in front of both ways, the rules of `middleware
 
 Whatever is not utterly ordinary goes aiohttp's way: other routes and methods, another spelling of the target, a query,
 HTTP/1.0, `Connection: close`, `Expect`, a content coding, chunks, an upgrade, a body that is not there yet, requests
-sent before the last one was answered, and everything the parser refuses. So there is one way more, but no other rule.
+sent before the last one was answered, the doctor's probes, and everything the parser refuses. So there is one way more,
+but no other rule.
 
 This leans on how aiohttp's `RequestHandler` works inside: `start()` sleeps on `_waiter` until `data_received()` has put
 messages into `_messages`. While a request is on the short way that sleep goes on, and what arrives meanwhile waits in
@@ -28,6 +29,7 @@ from gateway.http.bodies import BODY_LIMIT, CONTENT_ENCODING
 from gateway.http.middlewares import API
 from gateway.http.plain import PlainRequest
 from gateway.http.plain_handler import PlainHandler
+from gateway.proxy_probe.tokens import PROBE
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,18 +44,17 @@ if TYPE_CHECKING:
 class ShortWay(NamedTuple):
     """A route that can be reached the short way."""
 
-    method: str
     tally: RouteTally
     rule: Rule
 
 
 class ShortWays:
-    """All of them, by path, with the rules that are around every request."""
+    """All of them, by method and path, with the rules that are around every request."""
 
     def __init__(self, outer: Outer, metrics: Metrics, routes: Iterable[Route]) -> None:
         self.outer = outer
-        self.by_path: Final[Mapping[str, ShortWay]] = {
-            route.path: ShortWay(route.method, metrics.route(route.path, route.method), route.handler.rule)
+        self.by_route: Final[Mapping[tuple[str, str], ShortWay]] = {
+            (route.method, route.path): ShortWay(metrics.route(route.path, route.method), route.handler.rule)
             for route in routes
             if isinstance(route.handler, PlainHandler) and route.path.startswith(API) and not route.path_parameters
         }
@@ -91,18 +92,18 @@ class _Server(web.Server):
 class Connection(web.RequestHandler):
     """One connection. At most one request is on the short way, and then none on aiohttp's."""
 
-    __slots__ = ("_by_path", "_outer", "_short")
+    __slots__ = ("_by_route", "_outer", "_short")
 
     def __init__(self, server: web.Server, ways: ShortWays, **options: Any) -> None:
         super().__init__(server, **options)
         self._outer = ways.outer
-        self._by_path = ways.by_path
+        self._by_route = ways.by_route
         self._short: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: the short way, if it is one ordinary request and nothing else is under way."""
         waiter = self._waiter
-        if waiter is None or waiter.done() or self._messages:
+        if self._short is None and (waiter is None or waiter.done() or self._messages):
             super().data_received(data)  # a request is on aiohttp's way
             return
         self._waiter = None  # so that nobody is woken yet
@@ -125,11 +126,10 @@ class Connection(web.RequestHandler):
         message, payload = self._messages[0]
         if not isinstance(message, RawRequestMessage):
             return False
-        way = self._by_path.get(message.path)
+        way = self._by_route.get((message.method, message.path))
         headers = message.headers
         if (
             way is None
-            or way.method != message.method
             or message.version != HttpVersion11
             or message.should_close
             or message.upgrade
@@ -138,6 +138,7 @@ class Connection(web.RequestHandler):
             or self._reading_paused
             or hdrs.EXPECT in headers
             or CONTENT_ENCODING in headers
+            or PROBE in headers
         ):
             return False
         outer, started = self._outer, self._outer.monotonic()

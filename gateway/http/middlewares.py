@@ -19,6 +19,7 @@ from crypto.message_signatures import read_target
 from gateway.clock import NewId, new_id
 from gateway.http.problems import Problem, from_error, problem_answer, problem_response
 from gateway.metrics import UNMATCHED, Metrics, RouteTally
+from gateway.proxy_probe.tokens import PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
     from gateway.http.plain import PlainAnswer, PlainRequest
+    from gateway.proxy_probe.service import ProbeAnswers
 
 REQUEST_ID: Final = web.RequestKey("REQUEST_ID", str)
 """The request's id: in its answer (X-Request-Id), its problem, its log lines and its stamps."""
@@ -54,6 +56,7 @@ class Outer:
     """The rules themselves; `middleware` applies them to aiohttp's requests, `answer` to plain ones.
 
     ``type_base`` is put before ``/problems/<name>`` in problem documents, ``monotonic`` tells seconds for durations.
+    ``probes`` answers the doctor's probes, which may have any target and always come aiohttp's way.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class Outer:
         metrics: Metrics,
         *,
         type_base: str = "",
+        probes: ProbeAnswers | None = None,
         make_id: NewId = new_id,
         monotonic: Callable[[], float] = time.perf_counter,
         slow_seconds: float = SLOW_SECONDS,
     ) -> None:
         self._metrics = metrics
         self._type_base = type_base
+        self._probes = probes
         self.make_id = make_id
         self.monotonic = monotonic
         self._slow_seconds = slow_seconds
@@ -126,6 +131,10 @@ class Outer:
         passing: web.HTTPException | None = None
         response: web.StreamResponse
         try:
+            if self._probes is not None and PROBE in request.headers:
+                answered = await self._probes.answer(request)
+                if answered is not None:
+                    return _labelled(answered, own_id)
             # The registered path of a plain route is canonical: only other spellings need to be looked at.
             if request.raw_path != route.plain_path and (route.is_api or _is_api(request)):
                 read_target(request.raw_path)
@@ -143,9 +152,7 @@ class Outer:
                     route.tally.observe(problem.status, self.monotonic() - started)
                     raise ConnectionResetError("the answer broke off") from None
         if not response.prepared:
-            headers = response.headers
-            headers[X_REQUEST_ID] = own_id
-            headers.update(_SAFETY)
+            headers = _labelled(response, own_id).headers
             if route.is_api and hdrs.CACHE_CONTROL not in headers:
                 headers[hdrs.CACHE_CONTROL] = "no-store"
         self._done(route.tally, response.status, own_id, started, problem)
@@ -199,6 +206,14 @@ def outer(
     """Return the middleware alone, for an application that is reached in no other way."""
     rules = Outer(metrics, type_base=type_base, make_id=make_id, monotonic=monotonic, slow_seconds=slow_seconds)
     return rules.middleware()
+
+
+def _labelled(response: web.StreamResponse, own_id: str) -> web.StreamResponse:
+    """Set the fields that every answer carries."""
+    headers = response.headers
+    headers[X_REQUEST_ID] = own_id
+    headers.update(_SAFETY)
+    return response
 
 
 class _KnownRoute:

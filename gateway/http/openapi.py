@@ -148,14 +148,16 @@ def build(routes: Sequence[Route], version: str) -> JsonObject:
 def route(routes: Sequence[Route], version: str) -> Route:
     """Return the route that serves the document; it lists itself too."""
     document = b""
+    writing = asyncio.Lock()
 
     def written() -> bytes:
         return json.dumps(build((*routes, own), version), ensure_ascii=False).encode()
 
     async def serve(_: web.Request) -> web.StreamResponse:
         nonlocal document
-        if not document:  # not at the start, which it would double; in a thread, for it takes long
-            document = await asyncio.to_thread(written)
+        async with writing:  # once, however many ask for it at first: anybody may
+            if not document:  # not at the start, which it would double; in a thread, for it takes long
+                document = await asyncio.to_thread(written)
         return web.Response(body=document, content_type="application/json")
 
     own = Route(

@@ -135,7 +135,8 @@ class SlipJobs:
         """Return the PDF of somebody's job and delete its slips: of several at once one gets it. None: no PIN was set.
 
         `is_there` is asked at the last moment: for somebody who has gone, as the first of two clicks, the slips stay.
-        Slips of people whom the role of now may not give a PIN any more are left out, and their PINs taken back.
+        Slips of people whom the role of now may not give a PIN any more are left out, and their PINs taken back; left
+        out are also those of people who got another PIN meanwhile.
         Raises Problem `not-found` without slips (of two who fetch, the slower), `conflict` while they are being made,
         and when nobody is there.
         """
@@ -190,8 +191,8 @@ class SlipJobs:
             await pin_slips.finish(connection, job.id, self._clock())
         async with self._database.read() as connection:
             slips = await pin_slips.sealed_slips(connection, job.id)
-        denied = await self._denied(job, slips, starter.role)
-        recipients = [self._opened(job.id, slip) for slip in slips if slip not in denied]
+        given, denied = await self._sorted_out(job, slips, starter.role)
+        recipients = [self._opened(job.id, slip) for slip in given]
         document = None
         if recipients:
             issued = date_of(job.created_at, zone_named(company.timezone))
@@ -208,11 +209,23 @@ class SlipJobs:
                 await audit.append(connection, self._event(AuditName.PIN_SLIPS_FETCHED, job, starter, len(recipients)))
         return document
 
-    async def _denied(self, job: SlipJob, slips: Sequence[SealedSlip], role: Role) -> list[SealedSlip]:
-        """The slips of people whom `role` may not give a PIN: it, or theirs, is another than when the job began."""
-        people = await self._people.list_(job.company_id, limit=EVERYBODY)
-        forbidden = {user.id for user in people if not _may(role, user.role)}
-        return [slip for slip in slips if slip.user_id in forbidden]
+    async def _sorted_out(
+        self, job: SlipJob, slips: Sequence[SealedSlip], role: Role
+    ) -> tuple[list[SealedSlip], list[SealedSlip]]:
+        """The slips to be printed, and those of people whom `role` may not give a PIN (any more).
+
+        In neither are those of people who got another PIN meanwhile: a slip with a dead one would only mislead.
+        """
+        people = {user.id: user for user in await self._people.list_(job.company_id, limit=EVERYBODY)}
+        given: list[SealedSlip] = []
+        denied: list[SealedSlip] = []
+        for slip in slips:
+            user = people.get(slip.user_id or "")
+            if user is None:  # a slip of a version that did not note whose it is
+                given.append(slip)
+            elif user.pin_set_at == slip.set_at:
+                (given if _may(role, user.role) else denied).append(slip)
+        return given, denied
 
     async def close(self) -> None:
         """Let every job end behind the person of this moment; its slips stay to be fetched."""

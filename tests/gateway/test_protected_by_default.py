@@ -29,6 +29,11 @@ PUBLIC = {
     ("GET", "/static/stamp.css"),
     ("GET", "/static/stamp.js"),
     ("GET", "/static/stamp.svg"),
+    *(("GET", path) for path in ("/kiosk", "/kiosk-sw.js", "/kiosk.webmanifest")),
+    *(("GET", f"/static/kiosk{rest}") for rest in (".css", ".js", ".svg", "-192.png", "-512.png")),
+    *(("GET", f"/static/kiosk-{name}.js") for name in ("clock", "enrolment", "gateway", "key-change", "keys")),
+    *(("GET", f"/static/kiosk-{name}.js") for name in ("screens", "session", "signing", "texts")),
+    ("GET", "/static/bip39-english.txt"),
     ("GET", "/static/console.css"),
     ("GET", "/static/console.js"),
     # The doors of the console.

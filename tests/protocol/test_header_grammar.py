@@ -163,7 +163,8 @@ def test_the_short_way_through_the_parser_reads_what_the_long_way_reads(
     def outcome(short: bool) -> object:
         try:
             if short:
-                return find_signature(signature_input, field, KIOSK_TAG)
+                member, encoded = find_signature(signature_input, field, KIOSK_TAG)
+                return member._replace(is_plain=False), encoded
             return select(read_signature_input(signature_input), read_signatures(field), KIOSK_TAG)
         except SignatureRefused as refusal:
             return type(refusal), refusal.cause

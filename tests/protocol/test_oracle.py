@@ -77,12 +77,12 @@ class PatientVerifier(HTTPMessageVerifier):  # type: ignore[misc,unused-ignore]
     max_clock_skew = timedelta(seconds=60)
 
 
-def oracle_accepts(request: IncomingRequest, authority: str) -> str:
+def oracle_accepts(request: IncomingRequest, authority: str, keys: MappingKeyResolver = KEYS) -> str:
     """Return the keyid the library has verified on this request; it raises otherwise."""
     lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
     message = Message(request.method, f"https://{authority}{request.target}", Fields(lines))
     required = [f'"{name}"' for name in COMPONENTS[:5]]
-    (result,) = PatientVerifier(signature_algorithm=ED25519, key_resolver=KEYS).verify(
+    (result,) = PatientVerifier(signature_algorithm=ED25519, key_resolver=keys).verify(
         message, expect_tag=KIOSK_TAG, max_age=timedelta(0), require_components=required, body=request.body
     )
     assert result.body == request.body

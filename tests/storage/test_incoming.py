@@ -11,7 +11,8 @@ from storage.incoming import RowsStatement
 if TYPE_CHECKING:
     from storage.database import Database
 
-ROWS = RowsStatement({"word": "text", "number": "bigint", "flag": "boolean"}, "SELECT word, number, flag FROM incoming")
+COLUMNS = {"word": "text", "number": "bigint", "flag": "boolean"}
+ROWS = RowsStatement(COLUMNS, "SELECT word, number, flag FROM incoming", answers=tuple(COLUMNS))
 
 
 async def test_values_arrive_as_they_were_sent(database: Database) -> None:

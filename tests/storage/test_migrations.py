@@ -86,6 +86,7 @@ async def test_a_migration_that_breaks_references_changes_nothing(
 ) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
     await database.upgrade()
+    await database.downgrade("-1")  # so that there is something to do
 
     def orphaning(config: object, revision: str) -> None:
         connection = config.attributes["connection"]  # type: ignore[attr-defined]

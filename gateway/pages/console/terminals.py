@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway.devices.lifecycle import KEY_LIFETIME, Act, is_allowed
+from gateway.devices.attention import ends_soon, is_silent
+from gateway.devices.lifecycle import Act, is_allowed
 from gateway.devices.models import ApprovalBody, TerminalBody, TerminalChanges
 from gateway.http.path_ids import path_id
 from gateway.http.problems import FieldError, Problem
 from gateway.pages.console.forms import read_model
 from gateway.pages.console.qr import inline_qr
-from gateway.pages.console.today import ends_soon, is_silent
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -34,7 +34,8 @@ class Terminals:
         """List the terminals."""
         devices, now = await self._devices.list_(visit.company.id), visit.dates.now
         silent = {device.id for device in devices if is_silent(device, now)}
-        return visit.show("terminals", devices=devices, silent=silent, age=_age(visit))
+        ending = {device.id for device in devices if ends_soon(device, now)}
+        return visit.show("terminals", devices=devices, silent=silent, ending=ending, age=_age(visit))
 
     async def page(self, visit: Visit) -> web.Response:
         """Show one terminal."""
@@ -129,7 +130,7 @@ def _age(visit: Visit) -> Any:
     dates = visit.dates
 
     def age(device: Device) -> str:
-        ends = device.key_expires_at
-        return "–" if ends is None else dates.days(max(0.0, dates.now - (ends - KEY_LIFETIME)))
+        made = device.key_created_at
+        return "–" if made is None else dates.days(max(0.0, dates.now - made))
 
     return age

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from gateway.devices.attention import ends_soon, is_copied, is_silent
 from gateway.devices.lifecycle import DeviceState
 from gateway.stamping.actions import State
 
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from gateway.pages.console.shell import Shell
     from gateway.pages.console.visit import Visit
     from gateway.stamping.history import PersonNow
-    from storage.devices import Device
-
-SILENT_SECONDS: Final = 5 * 60.0
-"""Terminals send a heartbeat about once a minute: five missed ones are no coincidence."""
-
-KEY_SOON_SECONDS: Final = 14 * 86_400.0
-"""A key that ends within two weeks: time enough to walk there."""
 
 SHOWN: Final = 200
 """People named in one list; a larger company looks a person up."""
@@ -39,7 +33,7 @@ class Today:
         if not any(map(visit.may, ("presence.read", "device.read", "lockouts.read"))):
             return visit.go("/console/stamps")
         company, now = visit.company.id, visit.dates.now
-        nothing = ("groups", "missing", "devices", "silent", "waiting", "ending")
+        nothing = ("groups", "missing", "devices", "silent", "waiting", "ending", "copied")
         values: dict[str, Any] = {name: [] for name in nothing}
         if visit.may("presence.read"):
             groups = [(state.value, await self._who(company, state)) for state in (State.IN, State.BREAK, State.OUT)]
@@ -50,6 +44,7 @@ class Today:
             values["devices"] = devices
             values["silent"] = [device for device in devices if is_silent(device, now)]
             values["waiting"] = [device for device in devices if device.state == DeviceState.PENDING]
+            values["copied"] = [device for device in devices if is_copied(device)]
             values["ending"] = [device for device in devices if ends_soon(device, now)]
         values["locks"] = await self._site.lockouts.list_(company) if visit.may("lockouts.read") else []
         values["people"] = await self._site.people.list_(company, limit=2) if visit.may("people.read") else None
@@ -59,19 +54,3 @@ class Today:
         """Who is in this state; those without a personnel number cannot stamp, so they are not out either."""
         found = await self._site.history.who_is(company_id, (state,), None, LOOKED_AT)
         return [one for one in found if one.person.personnel_number is not None]
-
-
-def is_silent(device: Device, now: float) -> bool:
-    """Tell whether a terminal that should be talking has not been heard of."""
-    if device.state != DeviceState.ACTIVE:
-        return False
-    heard = max(device.last_seen_at or 0.0, device.approved_at or 0.0)
-    return now - heard > SILENT_SECONDS
-
-
-def ends_soon(device: Device, now: float) -> bool:
-    """Tell whether a terminal's key ends, or has ended, and nobody has done anything about it."""
-    if device.state == DeviceState.EXPIRED:
-        return True
-    ends = device.key_expires_at
-    return device.state == DeviceState.ACTIVE and ends is not None and ends - now < KEY_SOON_SECONDS

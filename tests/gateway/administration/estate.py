@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -115,7 +114,8 @@ class Estate:
     house: House
     ours: Company
     theirs: Company
-    made_at: float = field(default_factory=time.time)
+    made_at: float = 0.0
+    """When all of it was there, by the house's clock."""
 
 
 async def _fill(company: Company) -> None:
@@ -151,6 +151,7 @@ async def _filled(directory: Path, **options: Any) -> AsyncIterator[Estate]:
         for company in (estate.ours, estate.theirs):
             await _fill(company)
         await house.told()
+        estate.made_at = house.clock()
         yield estate
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,23 @@ def test_a_code_is_shown_with_its_address_and_qr(ready: Shell) -> None:
 
 def test_a_thumbprint_approves_as_well(ready: Shell, pending: DeviceKey) -> None:
     assert ready.ok("device", "approve", "Gate 1", "--thumbprint", pending.keyid).out == "Gate 1 is active.\n"
+
+
+def test_the_list_shows_how_old_a_key_is_and_what_needs_attention(ready: Shell, pending: DeviceKey) -> None:
+    ready.ok("device", "approve", "Gate 1", "--thumbprint", pending.keyid)
+    fresh = ready.ok("device", "list", "--json").items[0]
+    assert fresh["needs_attention"] == []
+    assert fresh["key_created_at"] < fresh["key_expires_at"]
+    days = 80 * 86_400_000
+    with sqlite3.connect(ready.data_dir / "stampgate.db") as database:
+        database.execute(
+            "UPDATE device_keys SET created_at = created_at - ?, expires_at = expires_at - ?", (days, days)
+        )
+        database.execute("UPDATE devices SET approved_at = approved_at - ?", (days,))
+    assert ready.ok("device", "list", "--json").items[0]["needs_attention"] == ["silent", "key ends"]
+    said = ready.ok("device", "list").out
+    assert "active, silent, key ends" in said
+    assert "80 d" in said
 
 
 def test_wrong_words_are_counted_and_slips_are_not(ready: Shell, pending: DeviceKey) -> None:

@@ -25,11 +25,12 @@ ALL = dict(commands(typer.main.get_command(build())))
 
 def test_everything_asked_for_is_there() -> None:
     assert {" ".join(path) for path in ALL} >= {
-        "init", "serve", "doctor", "company add", "company list", "company set", "company show",
+        "init", "serve", "doctor proxy", "company add", "company list", "company set", "company show",
         "user add", "user list", "user set-pin", "user set-password", "user activate", "user deactivate", "user import",
         "device add", "device list", "device approve", "device deny", "device suspend", "device resume",
         "device revoke", "device new-code", "public-link rotate", "public-link disable", "public-link show",
         "lockout list", "lockout clear", "audit list", "db upgrade", "db downgrade", "db status",
+        "backup", "restore",
     }  # fmt: skip
 
 
@@ -52,5 +53,5 @@ def test_examples_use_only_what_there_is() -> None:
 
 def test_everything_that_lists_or_creates_speaks_json() -> None:
     for path, command in ALL.items():
-        if path[-1] in ("list", "show", "status", "add", "rotate", "set-pin", "new-code", "doctor", "import"):
+        if path[-1] in ("list", "show", "status", "add", "rotate", "set-pin", "new-code", "proxy", "import"):
             assert any("--json" in parameter.opts for parameter in command.params), path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Annotated, Any
@@ -166,6 +167,28 @@ async def test_the_served_document_lists_itself(aiohttp_client: Any) -> None:
         assert response.content_type == "application/json"
         paths = (await response.json())["paths"]
     assert set(paths) == {route.path for route in app[ROUTES]}
+
+
+async def test_the_document_is_written_once_however_many_ask_at_first(
+    aiohttp_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, count, build = web.Application(), 0, openapi.build
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        return build(*arguments)
+
+    monkeypatch.setattr(openapi, "build", counting)
+    register(app, [openapi.route(ALL, "0.1.0")])
+    client = await aiohttp_client(app)
+
+    async def size() -> int:
+        async with client.get("/openapi.json") as response:
+            return len(await response.read())
+
+    assert len(set(await asyncio.gather(*(size() for _ in range(20))))) == 1
+    assert count == 1
 
 
 @pytest.mark.parametrize("path", ["api", "/api/", "/a//b", "/a/%41", "/a?b", "/{Id}", "/{id", ""])

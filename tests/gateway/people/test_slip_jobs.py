@@ -475,6 +475,20 @@ async def test_nobody_who_becomes_owner_meanwhile_gets_a_pin_of_hr(
     assert not (await site.people.get(user.id)).has_pin
 
 
+async def test_whoever_got_another_pin_before_the_slips_were_fetched_gets_no_dead_one(
+    site: Administration, company: Company, jobs: SlipJobs, hr: Starter, clock: MovedClock
+) -> None:
+    await without_pin(site, company, 3)
+    await jobs.start(company.id, hr)
+    await ended(jobs, hr)
+    (user,) = await site.people.list_(company.id, search="0401")
+    clock.move(60)
+    await site.people.set_pin(user.id, "730291", actor="cli")
+    printed = slips(await jobs.take(company, hr))
+    assert printed.keys() == {"0400", "0402"}
+    await assert_right(site, company, printed | {"0401": "730291"}, set())
+
+
 async def test_a_role_that_fell_meanwhile_gets_no_slip_of_those_above_it(
     site: Administration, company: Company, jobs: SlipJobs
 ) -> None:

@@ -424,6 +424,11 @@ async def test_the_audit_trail_is_filtered_by_whom_it_is_about_and_by_day(house:
     await house.person("0101", name="Ada Winter")
     await house.person("0102", name="Adam Sommer")
     owner, it = await visitor_as(house, "owner"), await visitor_as(house, "it")
+    terminal = await house.terminal()
+    shown = await it.get(f"/console/terminals/{terminal.device_id}")
+    about = f"/console/audit?subject=device:{terminal.device_id}"
+    assert about in shown.text
+    assert "Terminal approved" in (await it.get(about)).words
     several = await owner.get("/console/audit?q=ada")
     assert "Whom or which do you mean?" in several.words
     found = await owner.get("/console/audit?q=winter&name=user.created")

@@ -1,0 +1,1 @@
+"""Backups: the database and the secrets in one file, and back."""

@@ -1,0 +1,142 @@
+"""A terminal's browser changes its key by itself, is never locked out by it, and a copied profile is found by it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, Route, async_playwright, expect
+
+from storage import devices
+from tests.browser.chromium import FLAGS, executable
+from tests.browser.kiosk_house import Terminals, sign_in, terminals_of
+from tests.gateway.conftest import patience
+
+__all__ = ["patience"]
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from playwright.async_api import Browser
+
+    from storage.devices import Device
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DAY = 86_400.0
+CHECK_MS = 31_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def terminals(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminals]:
+    async with terminals_of(browser, tmp_path_factory.mktemp("kiosk") / "data") as opened:
+        yield opened
+
+
+async def stored(terminals: Terminals, device: Device) -> Device:
+    async with terminals.consoles.house.gateway.administration.database.read() as connection:
+        found = await devices.get(connection, device.id)
+    assert found is not None
+    return found
+
+
+async def waits_until_its_key_is_old(terminals: Terminals, page: Page) -> None:
+    """33 days pass for the gateway, the page looks again and offers another key."""
+    terminals.consoles.house.clock.move(33 * DAY)
+    await terminals.consoles.house.gateway.feed.refresh()
+    async with page.expect_request(lambda asked: asked.method == "PUT"):
+        await page.clock.run_for(CHECK_MS)
+
+
+async def works(page: Page) -> None:
+    await expect(page.locator("#idle")).to_be_visible()
+    await expect(page.locator("body")).not_to_have_attribute("aria-busy", "true")
+    await sign_in(page)
+    await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
+
+
+async def keeps_working_with_a_new_key(terminals: Terminals, page: Page, before: Device) -> None:
+    await works(page)
+    await expect(page.locator("#fault")).to_be_hidden()
+    after = await stored(terminals, before)
+    assert after.keyid != before.keyid
+    assert after.state == "active"
+    await page.reload()
+    await works(page)
+
+
+async def test_a_key_of_a_month_is_changed_by_itself(terminals: Terminals) -> None:
+    page, _ = await terminals.enrolled("Gate")
+    before = await terminals.device("Gate")
+    await waits_until_its_key_is_old(terminals, page)
+    await keeps_working_with_a_new_key(terminals, page, before)
+
+
+@pytest.mark.parametrize("step", ["the offer", "the first use"])
+async def test_a_lost_answer_at_a_key_change_locks_no_terminal_out(terminals: Terminals, step: str) -> None:
+    page, _ = await terminals.enrolled(f"Lost at {step}")
+    before = await terminals.device(f"Lost at {step}")
+    has_offered, is_lost = asyncio.Event(), asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        wanted = route.request.method == "PUT" if step == "the offer" else has_offered.is_set()
+        answer = await route.fetch()
+        if answer.ok and wanted:
+            is_lost.set()
+            await route.abort()
+        else:
+            await route.fulfill(response=answer)
+        if answer.ok and route.request.method == "PUT":
+            has_offered.set()
+
+    await page.route("**/kiosk/device**", lose)
+    await waits_until_its_key_is_old(terminals, page)
+    async with asyncio.timeout(10):
+        await is_lost.wait()
+    await page.unroute_all(behavior="wait")
+    await page.reload()
+    await keeps_working_with_a_new_key(terminals, page, before)
+
+
+@asynccontextmanager
+async def tablet(profile: Path) -> AsyncIterator[Page]:
+    """A browser that keeps its profile on disk."""
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            profile, executable_path=executable(), args=list(FLAGS), locale="en-GB"
+        )
+        page = context.pages[0]
+        await page.clock.install()
+        yield page
+        await context.close()
+
+
+async def test_a_copied_profile_is_found_at_the_next_key_change(terminals: Terminals, tmp_path: Path) -> None:
+    house, address = terminals.consoles.house, f"{terminals.consoles.origin}/kiosk?lang=en"
+    async with tablet(tmp_path / "genuine") as page:
+        await page.goto(address)
+        await page.get_by_label("Enrolment code").fill(await house.code("Copied"))
+        await page.get_by_role("button", name="Enrol this terminal").click()
+        await expect(page.locator("#thumbprint")).not_to_be_empty()
+        await terminals.approve(page, await terminals.device("Copied"))
+    shutil.copytree(tmp_path / "genuine", tmp_path / "copy", ignore=shutil.ignore_patterns("Singleton*"))
+    device = await terminals.device("Copied")
+
+    async with tablet(tmp_path / "genuine") as page:
+        await page.goto(address)
+        await expect(page.locator("#idle")).to_be_visible()
+        await waits_until_its_key_is_old(terminals, page)
+        await works(page)
+    assert (await stored(terminals, device)).keyid != device.keyid
+
+    house.clock.move(60)
+    async with tablet(tmp_path / "copy") as page:
+        await page.goto(address)
+        await expect(page.get_by_role("heading", name="This terminal is suspended")).to_be_visible()
+    assert (await stored(terminals, device)).state == "suspended"
+    assert "device.key_reused" in await house.audit_names()

@@ -1,0 +1,481 @@
+"""The terminal page in a real browser over a real gateway: from an empty tablet to a stamp, and all that goes wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from http_message_signatures import MappingKeyResolver
+from playwright.async_api import Page, Request, Route, expect
+
+from crypto import base64url
+from crypto.enrolment_words import enrolment_words
+from crypto.message_signatures import IncomingRequest
+from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, sign_in, terminals_of
+from tests.browser.test_console import approve
+from tests.gateway.conftest import patience
+from tests.protocol.test_oracle import oracle_accepts
+
+__all__ = ["patience"]
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FAILED = "Failed to load resource"
+"""What the browser itself says of every refused or lost request."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminals]:
+    async with terminals_of(browser, tmp_path_factory.mktemp("kiosk") / "data") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def terminals(house: Terminals) -> AsyncIterator[Terminals]:
+    yield house
+    faults = [said for said in house.consoles.faults if FAILED not in said]
+    house.consoles.faults.clear()
+    assert faults == []
+    assert house.consoles.foreign == []
+    await house.tidy()
+
+
+async def press(page: Page, name: str) -> None:
+    await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def shows(page: Page, heading: str) -> None:
+    await expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+
+
+async def is_idle(page: Page) -> None:
+    await expect(page.get_by_label("Personnel number")).to_be_visible()
+
+
+async def stamp(page: Page, action: str) -> None:
+    """Sign in, stamp, and let the confirmation end by itself."""
+    await sign_in(page)
+    await press(page, action)
+    await expect(page.locator("#confirmed")).to_be_visible()
+    async with page.expect_response("**/logout") as ended:
+        await page.clock.run_for(5500)
+    assert (await ended.value).status == 204
+    await is_idle(page)
+
+
+def lost(after: int) -> Any:
+    """A route that carries requests out and loses the first `after` answers."""
+    left = [after]
+
+    async def handle(route: Route) -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    return handle
+
+
+def refusing(status: int, body: str) -> Any:
+    async def handle(route: Route) -> None:
+        headers = {"Retry-After": "9"} if status == 503 else {}
+        await route.fulfill(status=status, content_type="application/problem+json", body=body, headers=headers)
+
+    return handle
+
+
+# ── the way through ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_empty_tablet_is_enrolled_approved_in_the_console_and_stamps(terminals: Terminals) -> None:
+    code = await terminals.consoles.house.code("Main gate")
+    page = await terminals.open()
+    await page.get_by_label("Enrolment code").fill(code.lower().replace("-", " "))
+    await press(page, "Enrol this terminal")
+    await shows(page, "Waiting for approval")
+    words = await page.locator("#word-list li").all_inner_texts()
+    device = await terminals.device("Main gate")
+    gateway_keyid = terminals.consoles.house.gateway.administration.secrets.gateway_key.keyid
+    assert words == list(enrolment_words(str(device.keyid), gateway_keyid, str(device.enrolment_id)))
+
+    console = await terminals.consoles.signed_in(f"/console/terminals/{device.id}")
+    await approve(console, words)
+    await expect(console.get_by_role("status").first).to_contain_text("The terminal is approved.")
+    await terminals.consoles.house.told()
+    await page.clock.run_for(2500)
+    await is_idle(page)
+    await expect(page.locator("#clock")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    await expect(page.locator("#company")).to_have_text("Rosenthal Bakery")
+
+    for action in ("Clock in", "Start break", "End break", "Clock out"):
+        await stamp(page, action)
+    recorded = [stamp.action for stamp in await terminals.consoles.house.stamps()]
+    assert recorded == ["clock_in", "break_start", "break_end", "clock_out"]
+
+
+async def test_a_code_in_the_fragment_leaves_the_address_bar_at_once(terminals: Terminals) -> None:
+    code = await terminals.consoles.house.code("By link")
+    page = await terminals.open(f"/kiosk?lang=en#enrol={code}")
+    await expect(page.get_by_label("Enrolment code")).to_have_value(code)
+    assert page.url == f"{terminals.consoles.origin}/kiosk?lang=en"
+    await press(page, "Enrol this terminal")
+    await shows(page, "Waiting for approval")
+    words = await page.locator("#word-list").inner_text()
+    await page.reload()
+    await expect(page.locator("#word-list")).to_have_text(words, use_inner_text=True)
+    await terminals.consoles.house.gateway.administration.devices.deny(
+        (await terminals.device("By link")).id, actor="cli"
+    )
+    await terminals.consoles.house.told()
+    await page.clock.run_for(2500)
+    await shows(page, "The enrolment has ended")
+    await press(page, "Enrol again")
+    await shows(page, "Set up this terminal")
+
+
+async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminals) -> None:
+    page = await terminals.open()
+    field, problem = page.get_by_label("Enrolment code"), page.get_by_role("alert")
+    await field.fill("AEIOU")
+    await press(page, "Enrol this terminal")
+    await expect(problem).to_contain_text("8 letters")
+    await field.fill("BCDF-GHJK")
+    await press(page, "Enrol this terminal")
+    await expect(problem).to_contain_text("wrong, was used before, or is older")
+    await field.fill(await terminals.consoles.house.code("Second try"))
+    await press(page, "Enrol this terminal")
+    await shows(page, "Waiting for approval")
+
+
+async def test_wherever_a_terminal_hangs_it_speaks_its_companys_language(terminals: Terminals) -> None:
+    page, _ = await terminals.enrolled("Tor", address="/kiosk")
+    await expect(page.locator("html")).to_have_attribute("lang", "de")
+    await page.get_by_label("Personalnummer").fill(ANNA)
+    await page.get_by_label("PIN", exact=True).fill(ANNAS_PIN)
+    await press(page, "Anmelden")
+    await press(page, "Kommen")
+    await shows(page, "Kommen gebucht")
+    await press(page, "Fertig")
+    await page.get_by_role("link", name="English").click()
+    await sign_in(page)
+    await press(page, "Clock out")
+    await page.locator("#confirmed [data-done]").click()
+    await expect(page.get_by_label("Personalnummer")).to_be_visible()
+
+
+async def test_a_library_that_nobody_here_wrote_accepts_what_the_browser_signs(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    async with page.expect_request("**/auth") as asked:
+        await sign_in(page)
+    sent = await asked.value
+    keyid = str((await terminals.device("Hanging")).keyid)
+    x = await page.evaluate(
+        "import(document.querySelector('script').src.replace('kiosk.js', 'kiosk-keys.js')).then(keys => keys.load())"
+        ".then(({key}) => key.jwk.x)"
+    )
+    public_key = Ed25519PublicKey.from_public_bytes(base64url.decode(x, 32))
+    keys = MappingKeyResolver(public_keys={keyid: public_key}, private_keys={})
+    fields = tuple((name.encode(), value.encode()) for name, value in (await sent.all_headers()).items())
+    authority = terminals.consoles.origin.removeprefix("http://")
+    request = IncomingRequest(sent.method, urlsplit(sent.url).path, fields, sent.post_data_buffer or b"")
+    assert oracle_accepts(request, authority, keys) == keyid
+
+
+# ── a session ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_whoever_walks_away_is_signed_out_and_leaves_nothing_behind(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+    await page.clock.run_for(15_000)
+    await page.keyboard.press("Shift")
+    await page.clock.run_for(15_000)
+    await shows(page, "Anna Albers")
+    async with page.expect_response("**/logout") as ended:
+        await page.clock.run_for(6_000)
+    assert (await ended.value).status == 204
+    await is_idle(page)
+    assert "Anna" not in await page.locator("body").inner_text()
+    assert "Anna" not in await page.content()
+
+
+async def test_a_wrong_pin_is_told_at_once_and_at_the_next_sign_in(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    await sign_in(page, pin="111222")
+    await expect(page.get_by_role("alert")).to_have_text("Personnel number or PIN is wrong.")
+    assert await page.get_by_label("PIN", exact=True).input_value() == ""
+    await page.keyboard.type(ANNAS_PIN)  # a real keyboard: the focus is in the PIN already
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("There was one failed sign-in since your last one.")).to_be_visible()
+    await press(page, "My last 7 days")
+    await expect(page.locator("#day-rows tr")).to_have_count(7)
+    await press(page, "Done")
+    await is_idle(page)
+
+
+async def test_people_change_their_own_pin(terminals: Terminals) -> None:
+    await terminals.consoles.house.person("77", "592604", name="Ben Brandt")
+    page = await terminals.at_work()
+
+    async def change(new: str) -> None:
+        await page.get_by_label("Current PIN").fill("592604")
+        await page.get_by_label("New PIN", exact=True).fill(new)
+        await page.get_by_label("New PIN once more").fill(new)
+        await press(page, "Save the new PIN")
+
+    await sign_in(page, "77", "592604")
+    await press(page, "Change my PIN")
+    await change("123456")
+    await expect(page.get_by_role("alert")).to_contain_text("too easy to guess")
+    await change("861253")
+    await expect(page.get_by_role("alert")).to_contain_text("Your new PIN is saved.")
+    await press(page, "Done")
+    await sign_in(page, "77", "861253")
+    await shows(page, "Ben Brandt")
+
+
+async def test_a_lost_answer_to_a_stamp_makes_one_stamp(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    before = len(await terminals.consoles.house.stamps())
+    await page.route("**/action", lost(1))
+    sent: list[Request] = []
+    page.on("request", lambda asked: sent.append(asked))
+    await sign_in(page)
+    action = await page.locator("#actions button:visible").first.inner_text()
+    await press(page, action)
+    await page.clock.run_for(2000)
+    await expect(page.locator("#confirmed")).to_be_visible()
+    first, second = (asked for asked in sent if asked.url.endswith("/action"))
+    assert first.post_data == second.post_data
+    assert first.headers["signature"] != second.headers["signature"]
+    assert len(await terminals.consoles.house.stamps()) == before + 1
+
+
+async def test_a_pin_whose_answer_was_lost_is_not_sent_again(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    sent: list[Request] = []
+    page.on("request", lambda asked: sent.append(asked))
+    await page.route("**/auth", lost(1))
+    await sign_in(page)
+    await expect(page.get_by_role("alert")).to_contain_text("No answer came, so you are not signed in.")
+    await page.clock.run_for(10_000)
+    assert len([asked for asked in sent if asked.url.endswith("/auth")]) == 1
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+
+
+# ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_without_network_it_says_so_and_comes_back_by_itself_also_when_opened_anew(terminals: Terminals) -> None:
+    page, _ = await terminals.enrolled("Cellar")
+    await page.evaluate("navigator.serviceWorker.ready")
+    await page.context.set_offline(True)
+    await page.clock.run_for(35_000)
+    await shows(page, "No connection")
+    await expect(page.get_by_text("Stamping is not possible now")).to_be_visible()
+    await page.reload()
+    await page.clock.run_for(5_000)
+    await shows(page, "No connection")
+    kept = await page.evaluate(
+        """(async () => {
+            const caching = await Promise.all((await caches.keys()).map(name => caches.open(name)));
+            const requests = (await Promise.all(caching.map(cache => cache.keys()))).flat();
+            return requests.map(({ url }) => new URL(url).pathname);
+        })()"""
+    )
+    assert "/kiosk" in kept
+    assert not [path for path in kept if path.startswith("/api/")]
+    await page.context.set_offline(False)
+    await page.clock.run_for(31_000)
+    await is_idle(page)
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+
+
+async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:
+    page, device = await terminals.enrolled("Shed")
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+    await terminals.consoles.house.gateway.administration.devices.revoke(device.id, actor="cli")
+    await terminals.consoles.house.told()
+    await page.clock.run_for(6_000)
+    await shows(page, "This terminal was revoked")
+    assert "Anna" not in await page.locator("body").inner_text()
+    await press(page, "Enrol again")
+    await shows(page, "Set up this terminal")
+    await page.reload()
+    await shows(page, "Set up this terminal")
+
+
+async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) -> None:
+    page, device = await terminals.enrolled("Porch")
+    devices = terminals.consoles.house.gateway.administration.devices
+    await devices.suspend(device.id, actor="cli")
+    await terminals.consoles.house.told()
+    await sign_in(page)
+    await shows(page, "This terminal is suspended")
+    await devices.resume(device.id, actor="cli")
+    await terminals.consoles.house.told()
+    await page.clock.run_for(11_000)
+    await is_idle(page)
+
+
+async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    for problem, status, heading in (
+        ("busy", 503, "There is a lot going on"),
+        ("state-unavailable", 503, "Stamping is not possible right now"),
+        ("key-expired", 403, "The key of this terminal has expired"),
+        ("network-not-allowed", 403, "Wrong network"),
+        ("clock-skew", 401, "The clock of this device is wrong"),
+        ("device-unknown", 401, "The gateway does not know this terminal"),
+        ("covered-components", 401, "The gateway did not accept this terminal's signature"),
+    ):
+        body = json.dumps({"type": f"/problems/{problem}", "title": problem, "status": status})
+        await page.route("**/kiosk/auth", refusing(status, body))
+        await sign_in(page)
+        await shows(page, heading)
+        await expect(page.locator("#fault-advice")).not_to_be_empty()
+        await page.unroute("**/kiosk/auth")
+        await page.reload()
+        await is_idle(page)
+
+
+async def test_a_wrong_clock_is_made_up_for(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    await page.clock.set_system_time(0)
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+
+
+async def test_with_its_storage_wiped_it_says_that_it_must_be_enrolled_again(terminals: Terminals) -> None:
+    page, _ = await terminals.enrolled("Attic")
+    await page.evaluate("new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)")
+    await page.reload()
+    await shows(page, "Set up this terminal")
+    await expect(page.get_by_text("This terminal (“Attic”) was enrolled, but the browser has cleared")).to_be_visible()
+
+
+async def test_over_plain_http_from_elsewhere_it_says_what_is_missing(terminals: Terminals) -> None:
+    port = terminals.consoles.house.port
+    page = await (await terminals.consoles.new()).new_page()
+    await page.goto(f"http://stamp.test:{port}/kiosk?lang=en")
+    await shows(page, "This page needs HTTPS")
+    await expect(page.get_by_role("link", name="How to trust the certificate")).to_have_attribute("href", "/trust")
+
+
+async def test_a_browser_without_ed25519_is_told_to_be_too_old(terminals: Terminals) -> None:
+    tablet = await terminals.consoles.new()
+    await tablet.add_init_script(
+        "if (isSecureContext)"
+        " SubtleCrypto.prototype.generateKey = () => Promise.reject(new DOMException('', 'NotSupportedError'))"
+    )
+    page = await tablet.new_page()
+    await page.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
+    await shows(page, "This browser is too old")
+
+
+# ── what it is made of ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals: Terminals) -> None:
+    code = await terminals.consoles.house.code("Axe")
+    page = await terminals.open(f"/kiosk?lang=en#enrol={code}", color_scheme="dark")
+
+    async def check() -> None:
+        await page.emulate_media(color_scheme="light")
+        result = await Axe().run(page)
+        assert result.violations_count == 0, result.generate_report()
+        await page.emulate_media(color_scheme="dark")
+        assert (await page.evaluate("axe.run({runOnly: ['color-contrast']})"))["violations"] == []
+
+    await check()
+    await press(page, "Enrol this terminal")
+    await shows(page, "Waiting for approval")
+    await check()
+    await terminals.approve(page, await terminals.device("Axe"))
+    await check()
+    await page.get_by_role("link", name="Deutsch").click()
+    await check()
+    await page.get_by_role("link", name="English").click()
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+    await check()
+    await press(page, "My last 7 days")
+    await check()
+    await press(page, "Back")
+    await press(page, "Change my PIN")
+    await check()
+    await press(page, "Back")
+    await page.locator("#actions button:visible").first.click()
+    await expect(page.locator("#confirmed [data-done]")).to_be_enabled()
+    await check()
+
+
+async def test_keys_are_18_mm_on_a_10_inch_screen(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    least = 18 / 25.4 * (1280**2 + 800**2) ** 0.5 / 10.1
+    for selector in (".keypad button", "#sign-in > button"):
+        for button in await page.locator(selector).all():
+            box = await button.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= least
+            assert box["y"] + box["height"] <= 800
+    await sign_in(page)
+    for button in await page.locator("#signed-in button:visible").all():
+        box = await button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= least
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 1280), (1920, 1080)])
+async def test_no_screen_is_wider_than_its_tablet(terminals: Terminals, width: int, height: int) -> None:
+    page = await terminals.at_work()
+    await page.set_viewport_size({"width": width, "height": height})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    await sign_in(page)
+    await press(page, "My last 7 days")
+    await expect(page.locator("#day-rows tr")).to_have_count(7)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_the_page_can_be_installed_and_its_key_cannot_be_read_out(terminals: Terminals) -> None:
+    page = await terminals.at_work()
+    scope = await page.evaluate("navigator.serviceWorker.ready.then(found => found.scope)")
+    assert scope == f"{terminals.consoles.origin}/kiosk"
+    manifest = await page.evaluate("fetch(document.querySelector('[rel=manifest]').href).then(got => got.json())")
+    assert manifest["start_url"] == manifest["scope"] == "/kiosk"
+    for icon in manifest["icons"]:
+        assert await page.evaluate("address => fetch(address).then(got => got.status)", icon["src"]) == 200
+    refused = await page.evaluate(
+        "import(document.querySelector('script').src.replace('kiosk.js', 'kiosk-keys.js')).then(keys => keys.load())"
+        ".then(({key}) => crypto.subtle.exportKey('pkcs8', key.privateKey)).then(() => null, error => error.name)"
+    )
+    assert refused == "InvalidAccessError"
+
+
+async def test_both_languages_say_the_same_things(terminals: Terminals) -> None:
+    page = await terminals.open()
+    named = "text => [...text.matchAll(/\\{\\w+\\}/g)].map(String).sort().join()"
+    catalogues = await page.evaluate(
+        f"""import('/static/kiosk-texts.js').then(({{ CATALOGUES }}) => Object.values(CATALOGUES).map(one => [
+        ...Object.entries(one.texts).map(([name, text]) => [name, ({named})(text)]),
+        ...Object.entries(one.faults).map(([name, parts]) => [name, ...parts.map({named})]),
+        ].sort()))"""
+    )
+    assert catalogues[0] == catalogues[1]

@@ -1,0 +1,227 @@
+"""Each proxy of deploy/, as its file says: the doctor finds nothing, stamps get through, mistakes are found."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from tests.gateway.terminal import Terminal
+from tests.servers.proxies import KINDS, NAME, Kind, Proxy, proxy
+
+if TYPE_CHECKING:
+    from tests.deployment.conftest import Published, Ran
+
+Rows = dict[str, list[dict[str, str]]]
+
+
+class Loopback(AbstractResolver):
+    """Finds every name on this machine."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        assert host == NAME
+        return [
+            {
+                "hostname": host,
+                "host": "127.0.0.1",
+                "port": port,
+                "family": socket.AF_INET,
+                "proto": 0,
+                "flags": socket.AI_NUMERICHOST,
+            }
+        ]
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+
+async def doctor(published: Published, before: Proxy, *options: str) -> Ran:
+    return await asyncio.to_thread(published.shell.run, "doctor", "proxy", before.url, *before.options, *options)
+
+
+async def examined(published: Published, kind: Kind, *changes: tuple[str, str]) -> tuple[int, Rows]:
+    """Start the proxy with its file of deploy/, changed, and return the doctor's exit code and rows."""
+
+    def change(text: str) -> str:
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        return text
+
+    with proxy(kind, published.directory / kind, published.house.port, published.port, change) as before:
+        ran = await doctor(published, before, "--json")
+    found: dict[str, Any] = ran.json
+    rows: Rows = {}
+    for row in found["checks"]:
+        rows.setdefault(row["about"], []).append(row)
+    assert found["faults"] == sum(row["level"] == "fault" for row in found["checks"])
+    return ran.code, rows
+
+
+def faults(rows: Rows) -> set[str]:
+    return {about for about, found in rows.items() if any(row["level"] == "fault" for row in found)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_doctor_finds_nothing_wrong(published: Published, kind: Kind) -> None:
+    code, rows = await examined(published, kind)
+    assert (code, faults(rows)) == (0, set()), rows
+    assert {row["level"] for found in rows.values() for row in found} == {"ok"}
+    assert len(rows["target"]) >= 15
+    for row in rows["target"]:  # all three hand on even what nobody may sign
+        assert row["seen"] == row["sent"]
+    assert rows["TLS"][0]["seen"] in ("TLSv1.2", "TLSv1.3")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_signed_stamps_get_through(published: Published, kind: Kind) -> None:
+    house = published.house
+    await house.person("1042")
+    with proxy(kind, published.directory / kind, house.port, published.port) as before:
+        connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=before.tls)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            terminal = Terminal(http, before.url, house.clock)
+            assert (await terminal.enrol(await house.code(allowed_networks=["127.0.0.1/32"]))).status == 201
+            await house.approve(terminal)
+            assert (await terminal.sign_in("1042", "907311")).status == 200
+            assert (await terminal.act("clock_in")).status == 201
+            elsewhere = await terminal.send(
+                "GET",
+                "/api/time/kiosk/device",
+                b"",
+                terminal.headers("GET", "/api/time/kiosk/device", nonce=await terminal.nonce())
+                | {"X-Forwarded-For": "203.0.113.9", "Connection": "close, X-Forwarded-For"},
+            )
+            assert elsewhere.status == 200, elsewhere  # the proxy's word counts, not the terminal's
+            (stamp,) = await house.stamps()
+            assert (stamp.action, stamp.tier) == ("clock_in", "kiosk")
+
+
+BAD: list[tuple[str, Kind, list[tuple[str, str]], str, str]] = [
+    (
+        "slashes merged and the target rebuilt",
+        "nginx",
+        [("merge_slashes off;", "merge_slashes on;"), ("proxy_pass http://stampgate;", "proxy_pass http://stampgate/;")],
+        "target",
+        "proxy_pass without a path",
+    ),
+    ("a rewritten path", "caddy", [("reverse_proxy 1", "uri strip_suffix /plain\n\treverse_proxy 1")], "target", "uri"),
+    (
+        "a normalised path",
+        "haproxy",
+        [("http-request set-header X", "http-request set-path %[path,regsub(//,/)]\n    http-request set-header X")],
+        "target",
+        "set-path",
+    ),
+    ("the port lost from Host", "nginx", [("$http_host", "$host")], "Host", "$http_host"),
+    (
+        "another authority",
+        "caddy",
+        [("lb_retries 0", "lb_retries 0\n\t\theader_up Host x.example")],
+        "authority",
+        "PUBLIC_URL",
+    ),
+    ("HTTP/1.0 behind", "nginx", [("proxy_http_version 1.1;", "proxy_http_version 1.0;")], "version", "1.1"),
+    (
+        "a client's word believed",
+        "nginx",
+        [("proxy_set_header X-Forwarded-For $remote_addr;", "")],
+        "a forged address",
+        "$remote_addr",
+    ),
+    (
+        "nobody's address told",
+        "haproxy",
+        [("http-request set-header X-Forwarded-For %[src]", "http-request del-header X-Forwarded-For")],
+        "client address",
+        "set-header X-Forwarded-For",
+    ),
+    (
+        "session tokens taken away",
+        "caddy",
+        [("lb_retries 0", "lb_retries 0\n\t\theader_up -Authorization")],
+        "Authorization",
+        "header_up",
+    ),
+    (
+        "pages of its own",
+        "nginx",
+        [("proxy_intercept_errors off;", "proxy_intercept_errors on; error_page 401 503 /error.html;")],
+        "answer",
+        "proxy_intercept_errors",
+    ),
+    ("a small body limit", "nginx", [("client_max_body_size 128k", "client_max_body_size 16k")], "large body", "128k"),
+    ("a short patience", "haproxy", [("timeout server 30s", "timeout server 1s")], "patience", "timeout server"),
+    ("requests sent again", "caddy", [("keepalive off", "keepalive 60s")], "sent once", "keepalive off"),
+    (
+        "requests sent again",
+        "haproxy",
+        [("retry-on conn-failure", "retry-on all-retryable-errors")],
+        "sent once",
+        "retry-on",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "changes", "about", "advice"), BAD, ids=[f"{bad[1]}: {bad[0]}" for bad in BAD]
+)
+async def test_the_doctor_finds(
+    published: Published, what: str, kind: Kind, changes: list[tuple[str, str]], about: str, advice: str
+) -> None:
+    code, rows = await examined(published, kind, *changes)
+    assert code == 1, what
+    assert about in faults(rows), rows
+    assert advice in " ".join(row["change"] for row in rows[about] if row["level"] == "fault")
+
+
+async def test_compressed_answers_are_worth_a_note(published: Published) -> None:
+    gzip = ("gzip off;", "gzip on; gzip_types application/json; gzip_min_length 1; gzip_proxied any;")
+    code, rows = await examined(published, "nginx", gzip)
+    assert code == 0
+    assert [row["level"] for row in rows["compression"]] == ["ok", "note"]
+
+
+async def test_a_proxy_that_is_not_trusted_is_named(published: Published) -> None:
+    addresses = published.house.gateway.addresses
+    addresses._trusted = ()
+    code, rows = await examined(published, "nginx")
+    assert code == 1
+    assert rows["client address"][0]["change"].startswith("STAMPGATE_TRUSTED_PROXIES=127.0.0.1")
+
+
+async def test_the_table_says_what_to_change(published: Published) -> None:
+    bad = ("proxy_pass http://stampgate;", "proxy_pass http://stampgate/;")
+    with proxy(
+        "nginx", published.directory / "nginx", published.house.port, published.port, lambda text: text.replace(*bad)
+    ) as before:
+        ran = await doctor(published, before)
+    assert ran.code == 1
+    assert "to be mended" in ran.err
+    (line,) = [line for line in ran.out.splitlines() if "/a/../b" in line]
+    assert line.startswith("fault")
+    assert "proxy_pass without a path" in line
+
+
+async def test_a_gateway_that_is_away_a_stranger_and_a_bad_certificate_are_told_apart(published: Published) -> None:
+    with proxy("nginx", published.directory / "nginx", 1, published.port) as before:
+        away = await doctor(published, before)
+        assert "is the gateway running" in away.out
+        strange = await asyncio.to_thread(
+            published.shell.run, "doctor", "proxy", before.url, "--connect", f"127.0.0.1:{before.port}"
+        )
+        assert "TLS: " in strange.out
+    nowhere = await doctor(published, before)
+    assert "reached" in nowhere.out
+    assert {away.code, strange.code, nowhere.code} == {1}
+
+
+def test_what_is_typed_wrongly_is_one_line(ready: Any) -> None:
+    assert "public URL" in ready.refused("doctor", "proxy", "ftp://x", code=2)
+    assert "--connect" in ready.refused("doctor", "proxy", "https://x.example", "--connect", "nowhere", code=2)
