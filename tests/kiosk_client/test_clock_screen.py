@@ -285,6 +285,47 @@ async def test_it_says_every_minute_that_it_is_alive(
             await screen.settled()
 
 
+async def test_a_key_of_thirty_days_is_changed_while_nobody_is_signed_in(
+    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, open_screen: OpenScreen
+) -> None:
+    async with open_screen() as screen:
+        await screen.shows("Personnel number: _")
+        gateway.only_device().key_expires_in = 50 * 86_400.0
+        await screen.sign_in()
+        await screen.shows("Ada Example")
+        for _ in range(4):  # a look is due, but somebody stands there
+            await screen.passes(19)
+            await screen.pilot.press("9")
+        assert gateway.seen("/device/key") == 0
+        await screen.pilot.press("0")
+        await screen.heartbeats(gateway, 2)
+        await screen.shows("Personnel number: _")
+        assert gateway.seen("/device/key") == 1
+        changed = store.load()
+        assert changed is not None
+        assert changed.key.keyid != enrolled.key.keyid
+        await screen.sign_in()
+        await screen.shows("Ada Example")
+
+
+async def test_suspended_while_somebody_is_signed_in(
+    gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen
+) -> None:
+    async with open_screen() as screen:
+        await screen.shows("Personnel number: _")
+        await screen.sign_in()
+        await screen.shows("1 Clock in")
+        gateway.only_device().state = "suspended"
+        await screen.pilot.press("1")
+        await screen.shows("This terminal is suspended")
+        assert "Ada" not in screen.text
+        await screen.passes(8)
+        await screen.shows("Out of service", "IT can resume it")
+        gateway.only_device().state = "active"
+        await screen.passes(5)
+        await screen.shows("Personnel number: _")
+
+
 async def test_a_lost_answer_and_another_terminal_meanwhile(
     gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen
 ) -> None:
