@@ -1,6 +1,7 @@
 """``stampgate-kiosk``: enrol a terminal, see how it stands, stamp, or run the clock at the door.
 
-Exit codes: 0 done, 1 it failed (or, for ``status``, something is wrong), 2 wrong use, 130 ended by Ctrl-C.
+Exit codes: 0 done, 1 it failed, 2 wrong use, 3 not enrolled (or not yet approved), 4 the gateway is away or busy: try
+again, 5 the gateway does not let this terminal serve (suspended, revoked, key expired, network …), 130 ended by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import asyncio
 import json
 import os
 import platform
+import random
 import signal
 import sys
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,7 +35,7 @@ from kiosk_client.next_key import short_use, sole_user
 from kiosk_client.pin_entry import read_pin
 from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
-from kiosk_client.terminal_keys import Leave, TerminalKeys
+from kiosk_client.terminal_keys import CLEAR_SCREEN, Leave, TerminalKeys
 from kiosk_client.wording import ENGLISH
 
 if TYPE_CHECKING:
@@ -55,7 +58,8 @@ class Language(StrEnum):
 app = typer.Typer(
     name=PROGRAM,
     help="A wall terminal of Stampgate on the command line: enrol it, look how it stands, stamp, run the clock.",
-    epilog=f"Example: {PROGRAM} enrol https://stamp.example --code WDJB-MJHT",
+    epilog=f"Example: {PROGRAM} enrol https://stamp.example --code WDJB-MJHT. Exit codes: 0 done, 1 failed, 2 wrong "
+    "use, 3 not enrolled yet, 4 gateway away or busy, 5 this terminal may not serve, 130 Ctrl-C.",
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -215,22 +219,25 @@ def _tell_waiting(*, as_json: bool) -> Progress:
 def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = None) -> None:
     """Show how this terminal stands: enrolment, gateway, clock, key, and what to do if something is wrong."""
     store = _store(state_dir)
-    stored = store.load()
+    stored, fault = store.load(), None
     if stored is None:
         advice = ENGLISH.fault("not-enrolled")
         condition = Condition(state="none", reachable=False, problem="not-enrolled", advice=advice)
     else:
         with short_use(store) as alone:
-            condition = asyncio.run(_condition(store, stored, ca_file, alone=alone))
+            condition, fault = asyncio.run(_condition(store, stored, ca_file, alone=alone))
+    condition = replace(condition, key_sealed=store.sealed())
     if as_json:
         _print_json(condition.as_json())
     else:
         show_condition(condition)
     if not condition.well:
-        raise typer.Exit(1)
+        raise typer.Exit(3 if fault is None else fault.exit_code)
 
 
-async def _condition(store: KeyStore, stored: StoredKey, ca_file: Path | None, *, alone: bool) -> Condition:
+async def _condition(
+    store: KeyStore, stored: StoredKey, ca_file: Path | None, *, alone: bool
+) -> tuple[Condition, KioskError | None]:
     device, fault = None, None
     async with _client(stored, ca_file) as client:
         try:
@@ -240,7 +247,7 @@ async def _condition(store: KeyStore, stored: StoredKey, ca_file: Path | None, *
             device = await client.device()
         except KioskError as caught:
             fault = caught
-        return condition_of(
+        condition = condition_of(
             url=stored.url,
             keyid=stored.key.keyid,
             device_id=stored.device_id,
@@ -251,6 +258,7 @@ async def _condition(store: KeyStore, stored: StoredKey, ca_file: Path | None, *
             server_now=client.server_clock.now(),
             fault=fault,
         )
+        return condition, fault
 
 
 @app.command(epilog=f"Example: {PROGRAM} stamp clock_in --number 1042 --pin-file ~/.my-pin")
@@ -333,16 +341,57 @@ def _key_change(store: KeyStore, client: KioskClient) -> KeyChange:
 @app.command(epilog=f"Example: {PROGRAM} clock --lang de")
 def clock(
     lang: Annotated[Language | None, typer.Option("--lang", help="Language (default: the company's).")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Line by line, for a terminal without a screen.")] = False,
+    ascii_only: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
     ca_file: CaFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it."""
+    """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it.
+
+    It fills the screen and needs a numeric keypad only. Before the terminal is enrolled it says how to do that; while
+    IT has not approved it shows the five words, and then becomes the clock by itself.
+    """
     store = _store(state_dir)
-    require_active(store.load())
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not sys.stdin.isatty():
         raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp")
+    language = None if lang is None else lang.value
+    full_screen = not plain and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+    if not full_screen:
+        require_active(store.load())
+    store.prepare()
     with sole_user(store.directory, patience=PATIENCE):
-        asyncio.run(_clock(store, ca_file, None if lang is None else lang.value))
+        store.seal()
+        if full_screen:
+            asyncio.run(_clock_screen(store, ca_file, language, ascii_only=ascii_only))
+        else:
+            asyncio.run(_clock(store, ca_file, language))
+
+
+async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | None, *, ascii_only: bool) -> None:
+    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
+        del os.environ[name]  # its logs and development tools would record keys
+    from kiosk_client.clock_app import ClockApp  # half a second that no other command needs
+    from kiosk_client.clock_face import ASCII, glyphs_for
+    from kiosk_client.door import Door, Parts
+
+    parts = Parts(
+        store=store,
+        enrolment=Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom),
+        make_client=lambda stored: KioskClient.of(
+            stored, ca_file=None if ca_file is None else str(ca_file), platform=_platform()
+        ),
+        make_key_change=lambda client: _key_change(store, client),
+    )
+    door = Door(parts, clock=time.monotonic, fraction=random.SystemRandom().random, language=language)
+    glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
+    screen = ClockApp(door, glyphs)
+    await screen.run_async(mouse=False)
+    await door.close()
+    if os.environ.get("TERM") == "linux":
+        typer.echo(CLEAR_SCREEN, nl=False)  # older consoles have no alternate screen: a name would stay
+    if screen.broken is not None:
+        raise screen.broken
+    typer.echo(door.wording.goodbye)
 
 
 async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) -> None:

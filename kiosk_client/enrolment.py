@@ -119,18 +119,26 @@ class Enrolment:
         async with self._make_client(stored) as client:
             while True:
                 try:
-                    device = await client.device(attempts=1)
+                    stored = await self.look(stored, client)
                 except KioskError as fault:
                     if not _passing(fault):
-                        raise _ended(fault) from fault
+                        raise
                     told(fault)
                     pause = min(max(pause * 2, fault.retry_after or 0), LONGEST_PAUSE)
                 else:
-                    if device.state == "active":
-                        return self._keep(stored, device)
+                    if stored.state == "active":
+                        return stored
                     told(None)
                     pause = POLL_SECONDS
                 await self._sleep(pause)
+
+    async def look(self, stored: StoredKey, client: KioskClient) -> StoredKey:
+        """Ask once; returns what is stored then. Raises ``EnrolmentEnded``, and ``KioskError`` for other trouble."""
+        try:
+            device = await client.device(attempts=1)
+        except KioskError as fault:
+            raise _ended(fault) from fault
+        return stored if device.state == "pending" == stored.state else self._keep(stored, device)
 
     async def _resume(self, stored: StoredKey, wanted: EnrolmentWanted) -> StoredKey:
         """What became of the stored key; ``new`` when the gateway has still to be asked with a code."""

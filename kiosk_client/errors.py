@@ -77,6 +77,7 @@ class KeyStoreFault(KioskError):
 class NotEnrolled(KioskError):
     """This terminal has no key, or its enrolment is not finished."""
 
+    exit_code = 3
     problem = "not-enrolled"
 
 
@@ -95,6 +96,7 @@ class EnrolmentEnded(KioskError):
 class GatewayUnreachable(KioskError):
     """No answer; ``maybe_processed`` when the request may have arrived all the same."""
 
+    exit_code = 4
     problem = "unreachable"
 
 
@@ -148,6 +150,8 @@ class GatewayRefused(KioskError):
 class GatewayBusy(GatewayRefused):
     """503: come back after ``retry_after``; nothing was done."""
 
+    exit_code = 4
+
 
 class LoginFailed(GatewayRefused):
     """Wrong number or PIN, or the person is disabled: the gateway tells nobody which."""
@@ -163,6 +167,8 @@ class SessionEnded(GatewayRefused):
 
 class DeviceRefused(GatewayRefused):
     """The terminal itself is not (or no longer) allowed."""
+
+    exit_code = 5
 
 
 class ActionNotValid(GatewayRefused):

@@ -85,6 +85,7 @@ class Condition:
     key_age_days: float | None = None
     key_expires_at: str | None = None
     key_expires_in_days: float | None = None
+    key_sealed: bool | None = None
     problem: str | None = None
     advice: str | None = None
 

@@ -48,6 +48,15 @@ class Wording:
     trying_again: str
     clock_off: str
     leave_hint: str
+    keys_hint: str
+    choice_hint: str
+    any_key_hint: str
+    back_in: str
+    starting: str
+    not_enrolled_title: str
+    how_to_enrol: tuple[str, ...]
+    words_title: str
+    waiting_for_approval: str
     goodbye: str
     try_again_at: str
     try_again_in: str
@@ -133,6 +142,20 @@ ENGLISH = Wording(
     trying_again="Trying again in {} s (any key: now)",
     clock_off="This terminal's own clock is {} s off; the gateway's time is shown and counts.",
     leave_hint="Ctrl-C ends the clock",
+    keys_hint="Enter: go on   -  delete   *  cancel",
+    choice_hint="Press one of the numbers.",
+    any_key_hint="Any key: at once",
+    back_in="Back to the clock in {} s",
+    starting="Asking the gateway …",
+    not_enrolled_title="This terminal is not enrolled",
+    how_to_enrol=(
+        "1. IT adds a terminal in the console and gets a code.",
+        "2. On this machine, as this clock's user, run:",
+        "stampgate-kiosk enrol URL --code CODE",
+        "3. The clock goes on by itself.",
+    ),
+    words_title="Tell IT the words asked for:",
+    waiting_for_approval="Waiting for approval by IT",
     goodbye="Clock ended.",
     try_again_at="Try again at {}.",
     try_again_in="Try again in {} s.",
@@ -173,6 +196,20 @@ GERMAN = Wording(
     trying_again="Neuer Versuch in {} s (jede Taste: sofort)",
     clock_off="Die Uhr dieses Terminals geht um {} s falsch; angezeigt wird und es gilt die Zeit des Servers.",
     leave_hint="Strg-C beendet die Uhr",
+    keys_hint="Enter: weiter   -  löschen   *  abbrechen",
+    choice_hint="Bitte eine der Nummern drücken.",
+    any_key_hint="Jede Taste: sofort",
+    back_in="Zurück zur Uhr in {} s",
+    starting="Der Server wird gefragt …",
+    not_enrolled_title="Dieses Terminal ist nicht angemeldet",
+    how_to_enrol=(
+        "1. Die IT legt in der Konsole ein Terminal an und bekommt einen Code.",
+        "2. Auf diesem Gerät, als Benutzer dieser Uhr:",
+        "stampgate-kiosk enrol URL --code CODE",
+        "3. Die Uhr läuft dann von selbst weiter.",
+    ),
+    words_title="Der IT die gefragten Wörter nennen:",
+    waiting_for_approval="Warten auf die Bestätigung durch die IT",
     goodbye="Uhr beendet.",
     try_again_at="Neuer Versuch um {} möglich.",
     try_again_in="Neuer Versuch in {} s möglich.",

@@ -432,7 +432,7 @@ class Terminal:
 async def test_the_command_serves_a_person_and_ctrl_c_leaves_cleanly(
     gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, language: str, number: str, action: str, stamped: str
 ) -> None:
-    terminal = Terminal("clock", "--lang", language)
+    terminal = Terminal("clock", "--plain", "--lang", language)
     before = termios.tcgetattr(terminal.master)
     await terminal.shows(f"{number}: ")
     terminal.press(f"{NUMBER}\r")
@@ -461,7 +461,7 @@ async def test_the_command_serves_a_person_and_ctrl_c_leaves_cleanly(
 async def test_the_command_ends_cleanly_when_told_to(
     gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, number: signal.Signals
 ) -> None:
-    terminal = Terminal("clock")
+    terminal = Terminal("clock", "--plain")
     await terminal.shows("Personnel number: ")
     os.kill(terminal.pid, number)
     assert await terminal.exit_code() == 0

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import json
 import os
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kiosk_client import KeyStore, StoredKey
+from kiosk_client.cli import app, default_state_dir
 from kiosk_client.errors import KeyStoreFault
 from kiosk_client.key_sealing import CREDENTIAL, wrap_of
 from kiosk_client.next_key import NextKey
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.kiosk_client.conftest import Cli
     from tests.kiosk_client.fake_gateway import FakeGateway
 
@@ -28,7 +30,12 @@ def credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def test_a_key_from_before_is_sealed_once_and_serves_on(
-    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, cli: Cli, credential: Path
+    gateway: FakeGateway,
+    enrolled: StoredKey,
+    store: KeyStore,
+    cli: Cli,
+    credential: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert await cli("status") == 0
     assert await cli("seal") == 0
@@ -38,7 +45,9 @@ async def test_a_key_from_before_is_sealed_once_and_serves_on(
     assert store.path.stat().st_mode & 0o777 == 0o600
     assert await cli("seal") == 0
     assert store.path.read_bytes() == content
-    assert await cli("status") == 0
+    capsys.readouterr()
+    assert await cli("status", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["key_sealed"] is True
 
 
 async def test_a_key_change_of_a_sealed_key_writes_a_sealed_key(
@@ -100,3 +109,14 @@ async def test_there_is_nothing_to_seal_before_enrolment(
 ) -> None:
     assert await cli("seal") != 0
     assert "not enrolled" in capsys.readouterr().err
+
+
+def test_the_unit_names_commands_and_credentials_that_exist() -> None:
+    lines = (Path(__file__).parents[2] / "deploy" / "stampgate-kiosk.service").read_text().splitlines()
+    settings = dict(line.lstrip("#").split("=", 1) for line in lines if "=" in line and not line.startswith("# "))
+    program, command = shlex.split(settings["ExecStart"])
+    assert Path(program).name == "stampgate-kiosk"
+    assert command in [known.name or known.callback.__name__ for known in app.registered_commands if known.callback]
+    assert settings["LoadCredentialEncrypted"].split(":")[0] == CREDENTIAL
+    assert "STAMPGATE_KIOSK_STATE_DIR=/var/lib/" + settings["StateDirectory"] in "\n".join(lines)
+    assert default_state_dir({"XDG_STATE_HOME": "/x"}).name == settings["StateDirectory"]
