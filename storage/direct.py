@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import exc
 
+from storage.incoming import one_for_postgres
 from storage.sqlite import is_file_trouble
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class DirectTransaction(Protocol):
         """Begin, execute statements and return the rows of each, in this order."""
 
     async def commit(self, *calls: Call) -> None:
-        """Execute statements in this order and commit; durable when it returns."""
+        """Execute statements that do not read what another of them writes, and commit; durable when it returns."""
 
     async def roll_back(self) -> None:
         """Undo what was not committed; nothing to do after `commit`."""
@@ -151,9 +153,8 @@ class _PostgresTransaction:
         return found
 
     async def commit(self, *calls: Call) -> None:
-        for statement, rows in calls:
-            sql, values = statement.for_postgres(rows)
-            await self._driver.fetch(sql, *values)
+        values = chain.from_iterable(statement.for_postgres(rows)[1] for statement, rows in calls)
+        await self._driver.fetch(one_for_postgres(tuple(statement for statement, _ in calls)), *values)
         await self._driver.execute("COMMIT")
         self._open, self.committed = False, True
 

@@ -38,13 +38,17 @@ class RowsStatement:
     def __init__(self, columns: Mapping[str, str], body: str, *, answers: Sequence[str] = (), locks: str = "") -> None:
         self.columns: Final = tuple(columns)
         names = ", ".join(columns)
-        arrays = ", ".join(
-            f"string_to_array(${place}::text, chr({ord(_BETWEEN)}), chr({ord(_NULL)}))::{kind}[]"
-            for place, kind in enumerate(columns.values(), 1)
-        )
-        self._postgres: Final = f"WITH incoming({names}) AS (SELECT * FROM unnest({arrays})) " + body.format(  # noqa: S608
-            or_rollback="", for_update=f"FOR UPDATE OF {locks}"
-        )
+        asked = body.format(or_rollback="", for_update=f"FOR UPDATE OF {locks}")
+
+        @cache
+        def postgres(first: int) -> str:
+            arrays = ", ".join(
+                f"string_to_array(${place}::text, chr({ord(_BETWEEN)}), chr({ord(_NULL)}))::{kind}[]"
+                for place, kind in enumerate(columns.values(), first)
+            )
+            return f"WITH incoming({names}) AS (SELECT * FROM unnest({arrays})) {asked}"  # noqa: S608
+
+        self._postgres: Final = postgres
         row = f"({', '.join('?' * len(columns))})"
         rest = body.format(or_rollback="OR ROLLBACK", for_update="")
         if answers:
@@ -69,7 +73,24 @@ class RowsStatement:
     def for_postgres(self, rows: Sequence[Sequence[Any]]) -> tuple[str, tuple[str, ...]]:
         """Return the same for PostgreSQL."""
         _require_size(rows)
-        return self._postgres, tuple(map(_joined, zip(*rows, strict=True)))
+        return self._postgres(1), tuple(map(_joined, zip(*rows, strict=True)))
+
+    def postgres_text(self, first: int) -> str:
+        """Return the statement for PostgreSQL with its parameters numbered from `first`."""
+        return self._postgres(first)
+
+
+@cache
+def one_for_postgres(statements: tuple[RowsStatement, ...]) -> str:
+    """Return statements that write as one, which is one trip; their parameters follow one another.
+
+    All of them see what was there before any of them (PostgreSQL manual, 7.8.4), so none may read what another writes.
+    """
+    steps, first = [], 1
+    for number, statement in enumerate(statements):
+        steps.append(f"step_{number} AS ({statement.postgres_text(first)})")
+        first += len(statement.columns)
+    return f"WITH {', '.join(steps)} SELECT"
 
 
 def _require_size(rows: Sequence[Sequence[Any]]) -> None:
