@@ -162,11 +162,6 @@ class NotPrepared(Exception):
     """There is no gateway to administer here, or none of this version. One line that says what to do."""
 
 
-def public_url(settings: Settings, bound_port: int | None = None) -> str:
-    """Return where people reach this gateway: as set, else the loopback address with the bound port."""
-    return settings.public_url or f"http://localhost:{bound_port or settings.port}"
-
-
 @asynccontextmanager
 async def open_administration(
     settings: Settings,
@@ -211,7 +206,7 @@ async def open_administration(
         hashing, password_pool = pools
         for pool in pools:
             closing.push_async_callback(pool.close)
-        version, address = secrets.current_version, public_url(settings, bound_port)
+        version, address = secrets.current_version, settings.public_address(bound_port)
         pins = PinHasher(
             secrets.purpose_keys(PEPPER_KEY),
             version,

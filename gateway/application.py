@@ -22,6 +22,7 @@ from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
 from gateway.pages import kiosk as kiosk_page
 from gateway.pages import phone as phone_page
+from gateway.pages import trust as trust_page
 from gateway.pages.console import routes as console
 from gateway.people.routes import PeopleRoutes
 from gateway.phone.poster_route import PosterRoute
@@ -67,6 +68,7 @@ def interface(gateway: Gateway) -> list[Route]:
         *_administration(gateway),
         *phone_page.routes(),
         *kiosk_page.routes(),
+        *trust_page.routes(gateway.administration.settings.data_dir, gateway.administration.public_url),
         *health.routes(checks),
         *problem_pages.routes(),
         *well_known.routes(gateway.administration.secrets.gateway_key),

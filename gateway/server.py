@@ -8,6 +8,7 @@ import gc
 import resource
 import signal
 import socket
+import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -17,6 +18,8 @@ from gateway.app import open_gateway
 from gateway.application import make_application
 from gateway.http.connections import Runner
 from gateway.metrics import serve_metrics
+from gateway.tls.plain_listener import serve_plain
+from gateway.tls.serving import ServedCertificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,23 +79,36 @@ def metrics_address_in_use(host: str, port: int) -> AddressInUse:
 async def running(settings: Settings, listening: socket.socket) -> AsyncIterator[Gateway]:
     """Run a gateway on `listening` until the block ends; requests accepted by then are finished."""
     port = listening.getsockname()[1]
-    async with open_gateway(settings, bound_port=port) as gateway:
+    async with contextlib.AsyncExitStack() as closing:
+        served = serving_certificate(settings)
+        gateway = await closing.enter_async_context(open_gateway(settings, bound_port=port))
+        if settings.metrics_port:
+            try:
+                metrics = await serve_metrics(gateway.metrics, settings.metrics_host, settings.metrics_port)
+            except OSError:
+                raise metrics_address_in_use(settings.metrics_host, settings.metrics_port) from None
+            closing.push_async_callback(metrics.cleanup)
+        if settings.http_port:
+            plain = bind(settings.host, settings.http_port)
+            address = gateway.administration.public_url
+            closing.push_async_callback((await serve_plain(plain, address, settings.data_dir)).cleanup)
+        if served is not None:
+            await served.start()
+            closing.push_async_callback(served.stop)
         runner = make_runner(gateway)
         await runner.setup()
-        metrics_runner: web.AppRunner | None = None
-        try:
-            if settings.metrics_port:
-                try:
-                    metrics_runner = await serve_metrics(gateway.metrics, settings.metrics_host, settings.metrics_port)
-                except OSError:
-                    raise metrics_address_in_use(settings.metrics_host, settings.metrics_port) from None
-            await web.SockSite(runner, listening, backlog=BACKLOG).start()
-            settle_memory()
-            yield gateway
-        finally:
-            await runner.cleanup()
-            if metrics_runner is not None:
-                await metrics_runner.cleanup()
+        closing.push_async_callback(runner.cleanup)
+        context = None if served is None else served.context
+        await web.SockSite(runner, listening, backlog=BACKLOG, ssl_context=context).start()
+        settle_memory()
+        yield gateway
+
+
+def serving_certificate(settings: Settings) -> ServedCertificate | None:
+    """Return the certificate to serve with, if this gateway does TLS itself. Raises `CertificateFault`."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return ServedCertificate(settings.tls_cert, settings.tls_key, time.time)
 
 
 def make_runner(gateway: Gateway) -> web.AppRunner:
@@ -138,11 +154,12 @@ async def until_stopped() -> AsyncIterator[asyncio.Event]:
 async def serve(settings: Settings, listening: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted and return.
 
-    Raises `AddressInUse`, `StorageError`, `SecretsFileError`.
+    Raises `AddressInUse`, `CertificateFault`, `StorageError`, `SecretsFileError`.
     """
     claim_descriptors()
     async with until_stopped() as stopping, running(settings, listening):
         host, port = listening.getsockname()[:2]
-        log.info("serving", address=f"http://{host}:{port}", state=settings.redis_url.partition(":")[0])
+        scheme = "http" if settings.tls_cert is None else "https"
+        log.info("serving", address=f"{scheme}://{host}:{port}", state=settings.redis_url.partition(":")[0])
         await stopping.wait()
         log.info("stopping")

@@ -31,6 +31,9 @@ PREFIX: Final = "STAMPGATE_"
 SECRET_SETTINGS: Final = ("database_url", "redis_url", "smtp_url")
 """Settings that may hold a password: each may come from a file instead (``STAMPGATE_DATABASE_URL_FILE``)."""
 
+LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+"""What a gateway answers to that nobody has named."""
+
 DATABASE_SCHEMES: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
 REDIS_SCHEMES: Final = ("memory", "redis", "rediss", "redis+cluster", "unix")
 
@@ -65,6 +68,9 @@ class Settings(BaseSettings):
     registration: Literal["first", "open", "closed"] = "first"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464
@@ -177,6 +183,14 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _tls_needs_both(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise FieldFault("STAMPGATE_TLS_CERT and STAMPGATE_TLS_KEY must be set together")
+        if self.http_port and self.tls_cert is None:
+            raise FieldFault("STAMPGATE_HTTP_PORT is for gateways that do TLS themselves; set STAMPGATE_TLS_CERT too")
+        return self
+
     @property
     def effective_database_url(self) -> str:
         """The database: as set, else SQLite in the data directory."""
@@ -201,16 +215,38 @@ class Settings(BaseSettings):
     def authorities(self, bound_port: int) -> frozenset[str]:
         """Return the names this gateway answers to (protocol.md, ``@authority``).
 
-        The public address and the extra names; with neither set, the loopback names with the bound port.
+        The public address and the extra names; with neither set, the names in the TLS certificate, and without one the
+        loopback names, with the bound port.
         """
         names = set(self.extra_authorities)
         if self.public_url is not None:
             parts = urlsplit(self.public_url)
             names.add(normalise_authority(parts.netloc, parts.scheme))
-        return frozenset(
-            names
-            or (normalise_authority(f"{host}:{bound_port}", "http") for host in ("localhost", "127.0.0.1", "[::1]"))
-        )
+        if names:
+            return frozenset(names)
+        scheme = "http" if self.tls_cert is None else "https"
+        return frozenset(normalise_authority(f"{host}:{bound_port}", scheme) for host in self._hosts())
+
+    def public_address(self, bound_port: int | None = None) -> str:
+        """Return where people reach this gateway: as set, else by the first name it answers to, with its port."""
+        if self.public_url is not None:
+            return self.public_url
+        scheme = "http" if self.tls_cert is None else "https"
+        authority = normalise_authority(f"{self._hosts()[0]}:{bound_port or self.port}", scheme)
+        return f"{scheme}://{authority}"
+
+    def _hosts(self) -> tuple[str, ...]:
+        """Return the names without a port, when none is set: a certificate says whom it is for."""
+        if self.tls_cert is None:
+            return LOOPBACK_NAMES
+        # Only now: most commands have nothing to do with certificates, which take a tenth of a second to load.
+        from gateway.tls.certificates import CertificateFault, read_certificate
+
+        try:
+            names = read_certificate(self.tls_cert).names
+        except CertificateFault:
+            return LOOPBACK_NAMES  # said by `serve`, which alone needs the certificate itself
+        return tuple(name for name in names if "*" not in name) or LOOPBACK_NAMES
 
 
 class _SecretFiles(PydanticBaseSettingsSource):

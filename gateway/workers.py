@@ -22,6 +22,7 @@ from gateway import logs
 from gateway.app import open_administration
 from gateway.server import SHUTDOWN_SECONDS, AddressInUse, bind, metrics_address_in_use, serve
 from gateway.settings import Settings
+from gateway.tls.certificates import CertificateFault
 from storage.database import StorageError
 
 if TYPE_CHECKING:
@@ -87,9 +88,13 @@ class Supervisor:
             "STAMPGATE_WORKERS": str(settings.workers),
             "STAMPGATE_METRICS_HOST": settings.metrics_host,
             "STAMPGATE_METRICS_PORT": str(settings.metrics_port + index if settings.metrics_port else 0),
+            "STAMPGATE_HTTP_PORT": str(settings.http_port if index == 0 else 0),  # one of them is enough
             "STAMPGATE_LOG_LEVEL": settings.log_level,
             "STAMPGATE_LOG_FORMAT": settings.log_format,
         }
+        for name, path in (("STAMPGATE_TLS_CERT", settings.tls_cert), ("STAMPGATE_TLS_KEY", settings.tls_key)):
+            if path is not None:
+                environment[name] = str(path.absolute())
         fds = (self._listening.fileno(), self._alive_read)
         command = [sys.executable, "-P", "-m", "gateway.workers", *map(str, fds)]
         self._workers[index] = subprocess.Popen(command, env=environment, pass_fds=fds)  # noqa: S603 - ourselves
@@ -130,7 +135,7 @@ def main(arguments: Sequence[str]) -> None:
     listening.setblocking(False)
     try:
         asyncio.run(_work(settings, listening, alive))
-    except (AddressInUse, StorageError, SecretsFileError) as error:
+    except (AddressInUse, CertificateFault, StorageError, SecretsFileError) as error:
         # Said in one line; the parent starts this worker again, and by then a database may be back.
         log.error("worker cannot serve", cause=str(error))  # noqa: TRY400 - no traceback: nothing is wrong in the code
         sys.exit(1)

@@ -34,6 +34,7 @@ GROUPS: Final = (
     "audit",
     "db",
     "backup",
+    "tls",
     "doctor",
 )
 """Modules beside this one, in the order of `--help`; each has `register(app)`."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gateway.cli.lan import lan_address
 from gateway.cli.output import say, table
 from gateway.cli.qr import show
 from gateway.cli.refusals import Refusal
 
 if TYPE_CHECKING:
+    import socket
+
     from gateway.app import Gateway
     from gateway.demo import Demo
     from gateway.demo_terminal import DemoTerminal
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT: Final = 8080
 DEFAULT_DIRECTORY: Final = Path("demo-data")
-SOMEWHERE_ELSE: Final = ("192.0.2.1", 9)
-"""An address of TEST-NET-1 (RFC 5737): asking which of our addresses would face it sends nothing."""
 
 
 def register(app: typer.Typer) -> None:
@@ -147,14 +147,3 @@ def program(name: str) -> str:
         return name
     beside = Path(sys.argv[0]).absolute().with_name(name)
     return os.path.relpath(beside) if beside.exists() else name
-
-
-def lan_address() -> str:
-    """Return this machine's address in the network that leads outside, or the loopback address when there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(SOMEWHERE_ELSE)
-        except OSError:
-            return "127.0.0.1"
-        address: str = probe.getsockname()[0]
-        return address

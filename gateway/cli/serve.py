@@ -23,6 +23,16 @@ def register(app: typer.Typer) -> None:
         data_dir: Annotated[
             Path | None, typer.Option("--data-dir", metavar="DIR", help="Where secrets and the SQLite database are.")
         ] = None,
+        tls_cert: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Certificate chain in PEM: the gateway does TLS itself.")
+        ] = None,
+        tls_key: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="Its key in PEM, without a passphrase.")
+        ] = None,
+        http_port: Annotated[
+            int | None,
+            typer.Option(help="Plain port beside TLS: shows /trust, sends the rest to https [default: 0, none]."),
+        ] = None,
         workers: Annotated[
             int | None, typer.Option(help="Processes; more than one needs redis:// [default: 1].")
         ] = None,
@@ -35,15 +45,19 @@ def register(app: typer.Typer) -> None:
         """Serve terminals and phones until Ctrl-C. Makes secrets and database on the first start."""
         from gateway import logs
         from gateway.cli.commands import chosen_data_dir
-        from gateway.server import AddressInUse, bind
+        from gateway.server import AddressInUse, bind, serving_certificate
         from gateway.server import serve as serve_gateway
         from gateway.settings import Settings
+        from gateway.tls.certificates import CertificateFault
         from gateway.workers import Supervisor, prepare
 
         settings = Settings.load(
             host=host,
             port=port,
             data_dir=data_dir or chosen_data_dir.get(),
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            http_port=http_port,
             workers=workers,
             metrics_port=metrics_port,
             log_format=log_format,
@@ -51,11 +65,12 @@ def register(app: typer.Typer) -> None:
         )
         logs.configure(settings.log_level, settings.log_format)
         try:
+            serving_certificate(settings)  # before anything else: a worker that cannot start is started for ever
             listening = bind(settings.host, settings.port)
             if settings.workers == 1:
                 asyncio.run(serve_gateway(settings, listening))
             else:
                 asyncio.run(prepare(settings))
                 Supervisor(settings, listening).run()
-        except AddressInUse as error:
+        except (AddressInUse, CertificateFault) as error:
             raise Refusal(str(error)) from None
