@@ -68,16 +68,13 @@ class Nonces:
         self._current = current_epoch
         self._randomness = randomness
 
-    def _mac(self, epoch: int, message: bytes) -> bytes:
-        state = self._states[epoch].copy()
-        state.update(message)
-        return state.digest()
-
     def mint(self, keyid: str, now: float, *, not_before: int = 0) -> str:
         """Return a fresh nonce for `keyid`, 46 characters, dated `now` or `not_before`, whichever is later."""
         minted_at = max(int(now), not_before)
         head = _HEAD.pack(_VERSION, self._current, minted_at, self._randomness(_RANDOM_BYTES))
-        token = head + self._mac(self._current, head + keyid.encode())
+        mac = self._states[self._current].copy()
+        mac.update(head + keyid.encode())
+        token = head + mac.digest()
         return b2a_base64(token, newline=False).translate(_TO_URL)[:NONCE_CHARACTERS].decode()
 
     def check(self, nonce: str, keyid: str, now: float) -> Nonce:
@@ -90,10 +87,13 @@ class Nonces:
             raise InvalidNonce("not the form of a nonce")
         token = a2b_base64(nonce.encode().translate(_FROM_URL) + b"==")
         version, epoch, minted_at = _CLAIMS.unpack_from(token)
-        if version != _VERSION or epoch not in self._states:
+        state = self._states.get(epoch)
+        if version != _VERSION or state is None:
             raise InvalidNonce("unknown version or key epoch")
         if not -MAX_LEAD <= now - minted_at <= MAX_AGE:
             raise InvalidNonce("too old, or from the future")
-        if not compare_digest(self._mac(epoch, token[:_HEAD_BYTES] + keyid.encode()), token[_HEAD_BYTES:]):
+        mac = state.copy()
+        mac.update(token[:_HEAD_BYTES] + keyid.encode())
+        if not compare_digest(mac.digest(), token[_HEAD_BYTES:]):
             raise InvalidNonce("not minted here for this key")
         return Nonce(nonce, minted_at)

@@ -160,7 +160,9 @@ class Verifier:
             raise SignatureMalformed("a signature has 64 bytes", keyid)
 
         authorization = _authorization(fields.get(b"Authorization"), keyid)
-        _require_content_type(fields.get(b"Content-Type"), body, keyid)
+        if fields.get(b"Content-Type") != (_CONTENT_TYPE if body else None):
+            cause = f"a body needs Content-Type {CONTENT_TYPE}" if body else "Content-Type without a body"
+            raise CoveredComponents(cause, keyid)
         content_digest = fields.get(b"Content-Digest")
         if content_digest is None:
             raise CoveredComponents("Content-Digest is missing", keyid)
@@ -284,14 +286,6 @@ def _authorization(value: bytes | None, keyid: str | None) -> str | None:
     if _AUTHORIZATION.fullmatch(value) is None:
         raise SignatureMalformed("authorization is not printable ASCII", keyid)
     return value.decode()
-
-
-def _require_content_type(value: bytes | None, body: bytes, keyid: str | None) -> None:
-    if not body:
-        if value is not None:
-            raise CoveredComponents("Content-Type without a body", keyid)
-    elif value != _CONTENT_TYPE:
-        raise CoveredComponents(f"a body needs Content-Type {CONTENT_TYPE}", keyid)
 
 
 def _require_parameters(parameters: Mapping[str, str | None], keyid: str | None) -> None:
