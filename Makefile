@@ -14,7 +14,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench lock clean browser proxies
+.PHONY: help run test check bench vectors lock clean browser proxies
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +35,9 @@ check: $(VENV)/.test $(VENV)/.project ## lint, format, types, import layers
 
 bench: $(VENV)/.test $(VENV)/.project ## the speed figures, as ratios within one run
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+vectors: $(VENV)/.test $(VENV)/.project ## make the protocol's test vectors anew (tests/protocol/vectors/)
+	@$(BIN)/python -m tests.protocol.vector_files
 
 lock: ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
 	@set -e; uv=$$(command -v uv || true); \

@@ -6,14 +6,12 @@ It is no gate (it may read another path than a router routes): nothing is claime
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from time import time
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, MappingKeyResolver
+from http_message_signatures import HTTPMessageSigner, MappingKeyResolver
 from http_message_signatures.algorithms import ED25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +25,7 @@ from crypto.message_signatures import (
     normalise_authority,
     sign,
 )
+from tests.protocol.oracle import Message, oracle_accepts
 from tests.protocol.signed_requests import AUTHORITY, AUTHORIZATION, BODY, COMPONENTS, KEY, NONCES, VERIFIER, Forge
 from tests.protocol.test_attacks import ATTACKS
 
@@ -39,54 +38,6 @@ TARGETS = st.from_regex(
 )
 SESSIONS = st.one_of(st.none(), st.from_regex(r"Bearer [!-~]{1,20}( [!-~]{1,5})?", fullmatch=True))
 BODIES = st.one_of(st.just(b""), st.binary(max_size=60))
-
-
-class Fields:
-    """Field lines as the library wants them: repeatable, in order."""
-
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
-        self.lines = lines
-
-    def items(self) -> list[tuple[str, str]]:
-        return self.lines
-
-    def __iter__(self) -> Any:
-        return iter(dict.fromkeys(name for name, _ in self.lines))
-
-    def __contains__(self, name: str) -> bool:
-        return any(known.lower() == name.lower() for known, _ in self.lines)
-
-    def __setitem__(self, name: str, value: str) -> None:
-        del self[name]
-        self.lines.append((name, value))
-
-    def __delitem__(self, name: str) -> None:
-        self.lines = [line for line in self.lines if line[0].lower() != name.lower()]
-
-
-@dataclass
-class Message:
-    method: str
-    url: str
-    headers: Fields = field(default_factory=lambda: Fields([]))
-
-
-class PatientVerifier(HTTPMessageVerifier):  # type: ignore[misc,unused-ignore]
-    """With the protocol's clock skew instead of the library's five seconds."""
-
-    max_clock_skew = timedelta(seconds=60)
-
-
-def oracle_accepts(request: IncomingRequest, authority: str, keys: MappingKeyResolver = KEYS) -> str:
-    """Return the keyid the library has verified on this request; it raises otherwise."""
-    lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
-    message = Message(request.method, f"https://{authority}{request.target}", Fields(lines))
-    required = [f'"{name}"' for name in COMPONENTS[:5]]
-    (result,) = PatientVerifier(signature_algorithm=ED25519, key_resolver=keys).verify(
-        message, expect_tag=KIOSK_TAG, max_age=timedelta(0), require_components=required, body=request.body
-    )
-    assert result.body == request.body
-    return str(result.parameters["keyid"])
 
 
 def accepted(request: IncomingRequest, now: float) -> VerifiedRequest:
@@ -106,7 +57,7 @@ def test_every_request_we_sign_and_accept_the_library_accepts(
         headers.append((b"authorization", authorization.encode()))
     request = IncomingRequest(method, target, headers, body)
     assert accepted(request, now).body == body
-    assert oracle_accepts(request, AUTHORITY) == KEY.keyid
+    assert oracle_accepts(request, AUTHORITY, KEYS) == KEY.keyid
 
 
 @settings(max_examples=150)
@@ -144,7 +95,7 @@ def test_among_signatures_of_others_we_accept_nothing_that_the_library_refuses(
         accepted(request, now)
     except SignatureRefused:
         return
-    assert oracle_accepts(request, AUTHORITY) == KEY.keyid
+    assert oracle_accepts(request, AUTHORITY, KEYS) == KEY.keyid
 
 
 @pytest.mark.parametrize("body", [b"", BODY])
@@ -184,5 +135,5 @@ def test_the_library_refuses_what_was_changed_on_the_way_too() -> None:
     """The oracle is awake: it does not accept just anything."""
     for name in ("path changed", "signature changed by a bit", "authorization changed", "body changed"):
         with pytest.raises(Exception, match=r".") as refusal:
-            oracle_accepts(ATTACKS[name][0](), AUTHORITY)
+            oracle_accepts(ATTACKS[name][0](), AUTHORITY, KEYS)
         assert type(refusal.value).__name__ == "InvalidSignature"
