@@ -385,8 +385,10 @@ async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | N
     door = Door(parts, clock=time.monotonic, fraction=random.SystemRandom().random, language=language)
     glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
     screen = ClockApp(door, glyphs)
-    await screen.run_async(mouse=False)
-    await door.close()
+    try:
+        await screen.run_async(mouse=False)
+    finally:
+        await door.close()
     if os.environ.get("TERM") == "linux":
         typer.echo(CLEAR_SCREEN, nl=False)  # older consoles have no alternate screen: a name would stay
     if screen.broken is not None:

@@ -100,9 +100,12 @@ def open_screen(store: KeyStore, clock: MovedClock) -> OpenScreen:
         parts = Parts(store, enrolment, made, lambda client: KeyChange(store, client, randomness=os.urandom))
         door = Door(parts, clock=steady, fraction=lambda: 0.5, language=language)
         app = ClockApp(door, glyphs)
-        async with app.run_test(size=size) as pilot:
-            yield Screen(app, pilot, door, steady)
-            await app.action_leave()
+        try:
+            async with app.run_test(size=size) as pilot:
+                yield Screen(app, pilot, door, steady)
+                await app.action_leave()
+        finally:
+            await door.close()
 
     return opened
 
