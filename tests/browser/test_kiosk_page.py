@@ -20,7 +20,7 @@ from crypto.message_signatures import IncomingRequest
 from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, sign_in, terminals_of
 from tests.browser.test_console import approve
 from tests.gateway.conftest import patience
-from tests.protocol.test_oracle import oracle_accepts
+from tests.protocol.oracle import oracle_accepts
 
 __all__ = ["patience"]
 

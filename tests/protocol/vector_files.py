@@ -136,13 +136,15 @@ def signed_requests() -> dict[str, object]:
 
 def _forge(**changes: Any) -> Forge:
     """A stamp of the present key, right in all that is not changed."""
-    honest = {"key": PRESENT, "host": AUTHORITY, "target": f"{ROOT}/action", "body": STAMP, "authorization": SESSION}
-    return Forge(**(honest | {"created": NOW, "nonce": nonce(PRESENT, 9)} | changes))
+    honest = Forge(
+        PRESENT, "POST", f"{ROOT}/action", AUTHORITY, STAMP, authorization=SESSION, created=NOW, nonce=nonce(PRESENT, 9)
+    )
+    return replace(honest, **changes)
 
 
 def _get(**changes: Any) -> Forge:
-    honest = {"key": PRESENT, "host": AUTHORITY, "created": NOW, "nonce": nonce(PRESENT, 9)}
-    return bare(**(honest | changes))
+    honest = bare(key=PRESENT, host=AUTHORITY, created=NOW, nonce=nonce(PRESENT, 9))
+    return replace(honest, **changes)
 
 
 def _sent(**changes: Any) -> IncomingRequest:
