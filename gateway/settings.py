@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from crypto.argon2_cost import PASSWORD_COST
 from crypto.message_signatures import UnknownAuthority, normalise_authority
+from gateway.http.client_address import read_network
 from gateway.http.field_faults import FieldFault, field_errors
 from gateway.mail.server import SmtpServer, read_smtp_url
 from gateway.people.fields import read_email
@@ -161,7 +162,7 @@ class Settings(BaseSettings):
         networks = []
         for text in texts:
             try:
-                network = ip_network(text if isinstance(text, IPv4Network | IPv6Network) else str(text))
+                network = read_network(str(text))
             except ValueError:
                 raise FieldFault("must be addresses or networks such as 10.0.0.0/8, without host bits") from None
             if network.prefixlen == 0:

@@ -46,7 +46,8 @@ def _register_beginnings(commands: typer.Typer) -> None:
     ) -> None:
         """Register a terminal: shows its enrolment code, once, and the same as a QR code."""
         found = await the_company(site, company)
-        _print_code(await site.devices.register(found.id, label, location, network or [], actor=ACTOR), as_json)
+        networks = [text for text in network or [] if text.strip()]
+        _print_code(await site.devices.register(found.id, label, location, networks, actor=ACTOR), as_json)
 
     @administration_command(commands, "new-code", example='stampgate device new-code "Gate 1"')
     async def new_code(

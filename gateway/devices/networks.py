@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
+from gateway.http import client_address
 from gateway.http.field_faults import FieldError, FieldFault
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ def read_networks(field: str, texts: Sequence[str], faults: list[FieldError]) ->
 
 
 def read_network(text: str) -> str:
-    """One network in canonical form."""
+    """One network in canonical form, which is the one that a terminal's address is compared with."""
     try:
-        return str(ip_network(text.strip()))
+        return str(client_address.read_network(text.strip()))
     except ValueError:
         raise FieldFault(_explain(text)) from None
 
 
 def _explain(text: str) -> str:
     try:
-        ip_network(text.strip(), strict=False)
+        client_address.read_network(str(ip_network(text.strip(), strict=False)))
     except ValueError:
         return "must be an address or a network like 192.168.10.0/24"
     return "has bits set behind its prefix: 192.168.10.7/24 must be written 192.168.10.0/24, or 192.168.10.7 alone"

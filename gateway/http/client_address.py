@@ -46,6 +46,7 @@ MAX_COMMAS: Final = 16
 IPV6_SITE: Final = 64
 """Bits that name a subscriber; the rest of an IPv6 address he may change at will."""
 
+_MAPPED_BITS: Final = 96
 _TOKEN: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 RFC 9110 §5.6.2, no secret
 _QUOTED: Final = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
 _PAIR: Final = rf"{_TOKEN}=(?:{_TOKEN}|{_QUOTED})"
@@ -122,6 +123,24 @@ def address_key(address: Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(ip_network((int(address) >> IPV6_SITE << IPV6_SITE, IPV6_SITE)))
+
+
+def read_network(text: str) -> Network:
+    """Return the network, or the lone address as one, in the form in which addresses are compared with it.
+
+    By rule 5 these are never IPv4-mapped, so an IPv4-mapped network becomes the IPv4 one (RFC 4291 §2.5.5.2).
+
+    Raises:
+        ValueError: no network, bits set behind the prefix, or a zone identifier.
+    """
+    network = ip_network(text)
+    if isinstance(network, IPv6Network):
+        first = network.network_address
+        if first.scope_id is not None:
+            raise ValueError("a zone identifier means something on one machine only")
+        if first.ipv4_mapped is not None and network.prefixlen >= _MAPPED_BITS:
+            return IPv4Network((first.ipv4_mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 @lru_cache(maxsize=4096)

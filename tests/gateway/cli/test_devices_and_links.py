@@ -91,6 +91,11 @@ def test_of_equal_labels_the_one_in_use_is_meant_and_two_in_use_are_refused(read
     assert "there is no terminal 'Gate 9'" in ready.refused("device", "revoke", "Gate 9")
 
 
+def test_an_empty_network_means_anywhere_for_a_new_terminal_too(ready: Shell) -> None:
+    added = ready.ok("device", "add", "Gate 1", "--network", "", "--json").json
+    assert added["device"]["allowed_networks"] == []
+
+
 def test_every_fault_of_a_new_terminal_is_told_at_once(ready: Shell) -> None:
     said = ready.refused("device", "add", "x" * 101, "--network", "10.0.0.1/8", "--network", "home", code=2)
     assert "label: must be 100 characters or fewer; allowed_networks.0: " in said
