@@ -119,6 +119,8 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
         show(link)
         if not url.startswith("http://localhost"):
             say("Scan it with a phone in the same network. Plain HTTP: for trying only, PINs travel in clear.")
+            say("Tablets are terminals over HTTPS only: end this demo and serve its data as this command says:")
+            say(f"           {command} tls trial")
         else:
             say(f"For a real phone: {program('stampgate')} demo --lan")
     else:

@@ -34,9 +34,10 @@ class ServedCertificate:
         self._cert, self._key, self._clock = cert, key, clock
         self._looked = self._marks()
         self._task: asyncio.Task[None] | None = None
-        self.certificate = self._check()
-        self.context = _context()
-        self.context.load_cert_chain(cert, key)
+        self.certificate, self._current = self._load()
+        self.context = self._current
+        # Never loaded into again: files that change between two reads would leave it with half a pair.
+        self.context.sni_callback = self._hand_over
 
     async def start(self) -> None:
         """Begin to watch the files."""
@@ -56,29 +57,32 @@ class ServedCertificate:
             return False
         self._looked = marks
         try:
-            certificate = self._check()
-            self.context.load_cert_chain(self._cert, self._key, password=_no_password)
-        except (CertificateFault, OSError) as fault:
+            self.certificate, self._current = self._load()
+        except CertificateFault as fault:
             log.warning("the new TLS certificate is not taken up", cause=str(fault))
             return False
-        self.certificate = certificate
-        log.info("TLS certificate taken up", until=round(certificate.not_after))
+        log.info("TLS certificate taken up", until=round(self.certificate.not_after))
         return True
 
-    def _check(self) -> Certificate:
-        """Return the certificate if the pair can be used now, tried on a context that serves nobody."""
+    def _hand_over(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """Give a connection that begins the current pair; called for those that name no host, too."""
+        connection.context = self._current
+
+    def _load(self) -> tuple[Certificate, ssl.SSLContext]:
+        """Return the certificate and a context of its own for it, if the pair can be used now."""
         certificate = read_certificate(self._cert)
         if certificate.not_after <= self._clock():
             raise CertificateFault(f"the certificate in {self._cert} has expired")
+        context = _context()
         try:
-            _context().load_cert_chain(self._cert, self._key, password=_no_password)
+            context.load_cert_chain(self._cert, self._key, password=_no_password)
         except ssl.SSLError as error:
             reason = "does not belong to the certificate" if "MISMATCH" in (error.reason or "") else "cannot be used"
             raise CertificateFault(f"the key in {self._key} {reason}") from None
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else None
             raise CertificateFault(f"{self._key}: {said or 'a key with a passphrase cannot be used'}") from None
-        return certificate
+        return certificate, context
 
     def _marks(self) -> tuple[object, ...]:
         """What changes when a file does, also when it is replaced by an older one."""

@@ -52,11 +52,11 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def serial(port: int, context: ssl.SSLContext) -> str:
-    """The serial number of the certificate that a new connection gets."""
+def serial(port: int, context: ssl.SSLContext, host: str = "localhost") -> str:
+    """The serial number of the certificate that a new connection gets; one to an address names no host (RFC 6066)."""
     with (
         socket.create_connection(("127.0.0.1", port)) as plain,
-        context.wrap_socket(plain, server_hostname="localhost") as protected,
+        context.wrap_socket(plain, server_hostname=host) as protected,
     ):
         certificate = protected.getpeercert()
         assert certificate
@@ -129,6 +129,8 @@ async def test_a_renewed_certificate_is_taken_up_while_requests_go_on(
             return await asyncio.to_thread(serial, port, both) != before
 
         await until(is_renewed)
+        after = {await asyncio.to_thread(serial, port, both, host) for host in ("localhost", "127.0.0.1")}
+        assert len(after) == 1
         over.set()
     assert set(seen) == {200}
     assert seen[200] >= 8
