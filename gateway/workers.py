@@ -53,10 +53,12 @@ class Supervisor:
     def run(self) -> None:
         """Start the workers and return after SIGTERM or SIGINT, when all have finished what they accepted.
 
-        Raises `AddressInUse` for a worker's metrics port: found out before any starts, because a worker that cannot
-        start is started again for ever.
+        Raises `AddressInUse` for a worker's metrics port and for the plain port beside TLS: found out before any
+        starts, because a worker that cannot start is started again for ever.
         """
         self._try_metrics_ports()
+        if self._settings.http_port:
+            bind(self._settings.host, self._settings.http_port).close()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         for index in range(self._settings.workers):

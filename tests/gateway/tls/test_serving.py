@@ -251,3 +251,21 @@ async def test_several_processes_serve_with_one_certificate(tmp_path: Path, redi
                 http.get(f"https://127.0.0.1:{process.port}/health/ready", ssl=trusting(files)) as answer,
             ):
                 assert answer.status == 200
+
+
+def test_a_plain_port_that_somebody_else_has_is_said_before_any_process_starts(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    files = pair(tmp_path / "pair")
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        options = ["--tls-cert", str(files.cert), "--tls-key", str(files.key), "--port", "0", "--metrics-port", "0"]
+        for workers in ("1", "2"):
+            done = stampgate(
+                *("serve", "--data-dir", str(tmp_path / "data"), "--http-port", str(port), "--workers", workers),
+                *options,
+                settings={"STAMPGATE_REDIS_URL": redis_server.url},
+            )
+            assert done.returncode == 1
+            said = f"stampgate: cannot listen on 127.0.0.1 port {port}: it is in use already"
+            assert said in done.stderr.splitlines()
