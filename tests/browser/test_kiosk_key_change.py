@@ -49,7 +49,8 @@ async def waits_until_its_key_is_old(terminals: Terminals, page: Page) -> None:
     """33 days pass for the gateway, the page looks again and offers another key."""
     terminals.consoles.house.clock.move(33 * DAY)
     await terminals.consoles.house.gateway.feed.refresh()
-    async with page.expect_request(lambda asked: asked.method == "PUT"):
+    # Whichever of a tablet's windows it is.
+    async with page.context.expect_event("request", lambda asked: asked.method == "PUT"):
         await page.clock.run_for(CHECK_MS)
 
 
@@ -77,10 +78,14 @@ async def test_a_key_of_a_month_is_changed_by_itself(terminals: Terminals) -> No
     await keeps_working_with_a_new_key(terminals, page, before)
 
 
+@pytest.mark.parametrize("opened_anew", [True, False], ids=["opened anew", "left open"])
 @pytest.mark.parametrize("step", ["the offer", "the first use"])
-async def test_a_lost_answer_at_a_key_change_locks_no_terminal_out(terminals: Terminals, step: str) -> None:
-    page, _ = await terminals.enrolled(f"Lost at {step}")
-    before = await terminals.device(f"Lost at {step}")
+async def test_a_lost_answer_at_a_key_change_locks_no_terminal_out(
+    terminals: Terminals, step: str, opened_anew: bool
+) -> None:
+    label = f"Lost at {step}, {opened_anew}"
+    page, _ = await terminals.enrolled(label)
+    before = await terminals.device(label)
     has_offered, is_lost = asyncio.Event(), asyncio.Event()
 
     async def lose(route: Route) -> None:
@@ -98,9 +103,35 @@ async def test_a_lost_answer_at_a_key_change_locks_no_terminal_out(terminals: Te
     await waits_until_its_key_is_old(terminals, page)
     async with asyncio.timeout(10):
         await is_lost.wait()
-    await page.unroute_all(behavior="wait")
-    await page.reload()
+    if opened_anew:
+        await page.unroute_all(behavior="wait")
+        await page.reload()
+    else:
+        await page.clock.run_for(CHECK_MS)  # until it has given up asking
+        await page.unroute_all(behavior="wait")
+        terminals.consoles.house.clock.move(60)
+        await terminals.consoles.house.gateway.feed.refresh()
+        await page.clock.run_for(CHECK_MS)
     await keeps_working_with_a_new_key(terminals, page, before)
+
+
+async def test_another_window_of_the_terminal_follows_a_key_change(terminals: Terminals) -> None:
+    page, device = await terminals.enrolled("Two windows")
+    other = await page.context.new_page()
+    await other.clock.install()
+    await other.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
+    await expect(other.locator("#idle")).to_be_visible()
+    before = await stored(terminals, device)
+    await waits_until_its_key_is_old(terminals, page)
+    await works(page)
+    assert (await stored(terminals, device)).keyid != before.keyid
+    terminals.consoles.house.clock.move(60)
+    await terminals.consoles.house.gateway.feed.refresh()
+    for _ in range(3):
+        async with other.expect_response("**/kiosk/device"):
+            await other.clock.run_for(CHECK_MS)
+    await works(other)
+    assert (await stored(terminals, device)).state == "active"
 
 
 @asynccontextmanager

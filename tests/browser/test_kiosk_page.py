@@ -146,6 +146,25 @@ async def test_a_code_in_the_fragment_leaves_the_address_bar_at_once(terminals: 
     await shows(page, "Set up this terminal")
 
 
+async def test_an_enrolment_that_was_given_up_takes_no_later_one_with_it(terminals: Terminals) -> None:
+    page = await terminals.open()
+    for label in ("Given up", "Begun anew"):
+        await page.get_by_label("Enrolment code").fill(await terminals.consoles.house.code(label))
+        await press(page, "Enrol this terminal")
+        await shows(page, "Waiting for approval")
+        if label == "Given up":
+            await press(page, "Give up and begin anew")
+    words = await page.locator("#word-list").inner_text()
+    given_up = await terminals.device("Given up")
+    await terminals.consoles.house.gateway.administration.devices.deny(given_up.id, actor="cli")
+    await terminals.consoles.house.told()
+    for _ in range(3):
+        async with page.expect_response("**/kiosk/device"):
+            await page.clock.run_for(2500)
+    await page.reload()
+    await expect(page.locator("#word-list")).to_have_text(words, use_inner_text=True)
+
+
 async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminals) -> None:
     page = await terminals.open()
     field, problem = page.get_by_label("Enrolment code"), page.get_by_role("alert")
@@ -322,6 +341,55 @@ async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enro
     await shows(page, "Set up this terminal")
 
 
+async def test_a_fault_of_the_terminal_leaves_nothing_of_the_person_in_the_page(terminals: Terminals) -> None:
+    page, device = await terminals.enrolled("Cellar")
+    await sign_in(page)
+    await press(page, "Change my PIN")
+    await page.get_by_label("Current PIN").fill(ANNAS_PIN)
+    await terminals.consoles.house.gateway.administration.devices.suspend(device.id, actor="cli")
+    await terminals.consoles.house.told()
+    await page.clock.run_for(6_000)
+    await shows(page, "This terminal is suspended")
+    assert "Anna" not in await page.content()
+    assert await page.locator("#current-pin").input_value() == ""
+
+
+async def test_an_answer_that_comes_after_the_session_is_not_shown(terminals: Terminals) -> None:
+    page, device = await terminals.enrolled("Loft")
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
+    await page.route("**/kiosk/days", hold)
+    await sign_in(page)
+    async with page.expect_request("**/kiosk/days"):
+        await press(page, "My last 7 days")
+    days = [{"date": "2025-11-21", "worked_seconds": 60, "break_seconds": 0, "stamps": [], "clock_out_missing": False}]
+    await terminals.consoles.house.gateway.administration.devices.suspend(device.id, actor="cli")
+    await terminals.consoles.house.told()
+    await page.evaluate("window.dispatchEvent(new Event('online'))")
+    await shows(page, "This terminal is suspended")
+    await held[0].fulfill(json={"items": days})
+    await expect(page.locator("body")).not_to_have_attribute("aria-busy", "true")
+    await shows(page, "This terminal is suspended")
+    await expect(page.locator("#day-rows tr")).to_have_count(0)
+
+
+async def test_whoever_passes_by_cannot_throw_away_a_key_that_still_counts(terminals: Terminals) -> None:
+    page, _ = await terminals.enrolled("Corridor")
+    unknown = json.dumps({"type": "https://stampgate.example/problems/device-unknown", "title": "", "status": 401})
+    await page.route("**/kiosk/device", refusing(401, unknown))
+    await page.clock.run_for(16_000)
+    await shows(page, "The gateway does not know this terminal")
+    await press(page, "Enrol again")
+    await page.unroute_all(behavior="wait")
+    await press(page, "Leave it as it is")
+    await is_idle(page)
+    await page.reload()
+    await is_idle(page)
+
+
 async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) -> None:
     page, device = await terminals.enrolled("Porch")
     devices = terminals.consoles.house.gateway.administration.devices
@@ -331,7 +399,7 @@ async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) 
     await shows(page, "This terminal is suspended")
     await devices.resume(device.id, actor="cli")
     await terminals.consoles.house.told()
-    await page.clock.run_for(31_000)
+    await page.clock.run_for(31_000)  # as long as it waits at most between two looks
     await is_idle(page)
 
 

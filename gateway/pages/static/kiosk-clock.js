@@ -6,7 +6,7 @@ import { changeKey, isDue, settleKey } from "./kiosk-key-change.js";
 import { save } from "./kiosk-keys.js";
 import { Refusal } from "./kiosk-signing.js";
 import { alone, at, Countdown, endFault, isShown, localise, show, showFault, tell } from "./kiosk-screens.js";
-import { Session } from "./kiosk-session.js";
+import { forgetPerson, Session } from "./kiosk-session.js";
 import { dateOf, momentOf, say, timeWithSeconds, useTimeZone } from "./kiosk-texts.js";
 
 const CHECK_SECONDS = 15; // how often an idle terminal asks whether it still may stamp
@@ -47,7 +47,7 @@ export class TerminalClock {
     this.#useKey(terminal);
   }
 
-  /** Run until somebody chooses to enrol again. */
+  /** Run until somebody chooses to enrol again; resolves with the problem that made them. */
   async untilGivenUp() {
     const { signal } = this.#ended;
     const listen = (target, name, work) => target.addEventListener(name, work, { signal });
@@ -74,17 +74,17 @@ export class TerminalClock {
     const timer = setInterval(() => this.#tick(), 250);
     const givenUp = new Promise((resolve) => (this.giveUp = resolve));
     await this.check();
-    await givenUp;
+    const problem = await givenUp;
     clearInterval(timer);
     this.#ended.abort();
+    return problem;
   }
 
   /** Nobody is signed in: nothing of the one before is left on the screen. */
   showIdle(notice = "", kind = "info") {
+    if (this.#ended.signal.aborted) return; // the screen belongs to the next enrolment
     endFault();
-    this.#session = null;
-    this.countdown.stop();
-    at("number").value = at("pin").value = "";
+    this.#forget();
     localise(this.languageFor(this.terminal.place.company.locale));
     this.#tell(notice, kind);
     show("idle", at("number"));
@@ -92,10 +92,9 @@ export class TerminalClock {
 
   /** A fault takes the screen. The session, if any, is left to end by itself. */
   showFault(fault, values = {}) {
+    if (this.#ended.signal.aborted) return;
     const problem = fault instanceof Refusal ? fault.problem : "unexpected";
-    this.#session = null;
-    this.countdown.stop();
-    at("number").value = at("pin").value = "";
+    this.#forget();
     const first = RETRY_SECONDS[problem] ?? RETRY_OTHERS_SECONDS;
     const pause = Math.max(fault.retryAfter ?? 0, Math.min(first * 2 ** Math.min(this.#faults, 8), LONGEST_WAIT));
     this.#faults += 1;
@@ -104,8 +103,20 @@ export class TerminalClock {
       values,
       seconds: problem === "device-revoked" ? null : pause,
       retry: problem === "device-revoked" ? null : () => this.check(),
-      enrolAgain: canEnrol ? () => this.giveUp() : null,
+      enrolAgain: canEnrol ? () => this.giveUp(problem) : null,
     });
+  }
+
+  /** Whether this session is still the one at the terminal. */
+  isServing(session) {
+    return this.#session === session;
+  }
+
+  #forget() {
+    this.#session = null;
+    this.countdown.stop();
+    at("number").value = at("pin").value = "";
+    forgetPerson();
   }
 
   /** Ask the gateway whether all is well; the screen follows. */
@@ -242,6 +253,8 @@ export class TerminalClock {
     at("pin").value = "";
     let answer;
     try {
+      // Another window may have changed the key: signed with the old one this would look like a copy of the terminal.
+      this.#useKey(await settleKey(this.terminal, this.clock));
       answer = await this.gateway.signIn(number, pin);
     } catch (fault) {
       this.#notSignedIn(fault);

@@ -73,14 +73,20 @@ async function ask(terminal, clock) {
 }
 
 /**
- * Ask until IT has approved; `told` hears of passing trouble, and of its end with null.
- * Raises `Refusal`: `enrolment-ended` when it was denied or nobody approved in time.
+ * Ask until IT has approved; `told` hears of passing trouble, and of its end with null. Once `signal` is aborted,
+ * nothing is asked, told or stored any more: the store may hold another enrolment by then.
+ * Raises `Refusal`: `enrolment-ended` when it was denied or nobody approved in time, `given-up` after `signal`.
  */
-export async function untilApproved(terminal, clock, told) {
+export async function untilApproved(terminal, clock, told, signal) {
+  const goOn = () => {
+    if (signal.aborted) throw new Refusal("given-up");
+  };
   const gateway = new Gateway(terminal.key, clock, terminal.gatewayKeyid);
   for (let pause = POLL_SECONDS; ; await sleep(pause)) {
+    goOn();
     try {
       const device = await gateway.device(1);
+      goOn();
       told(null);
       pause = POLL_SECONDS;
       if (device.state === "active") {
@@ -88,6 +94,7 @@ export async function untilApproved(terminal, clock, told) {
       }
     } catch (fault) {
       if (!(fault instanceof Refusal)) throw fault;
+      goOn();
       if (NO_LONGER_KNOWN.includes(fault.problem)) {
         await giveUp(terminal);
         throw new Refusal("enrolment-ended");
@@ -100,7 +107,9 @@ export async function untilApproved(terminal, clock, told) {
 }
 
 /** End an enrolment; the terminal that was here before, if any, is back. */
-export async function giveUp({ previous }) {
+export async function giveUp({ key, previous }) {
+  const stored = await load();
+  if (stored && stored.key.keyid !== key.keyid) return; // another window has begun anew
   if (previous) await save(previous);
   else await remove();
 }

@@ -41,11 +41,19 @@ export async function changeKey(terminal, clock) {
 
 /** After a change whose end was not heard of: find out which key counts. */
 export async function settleKey(terminal, clock) {
-  if (!terminal.nextKey) return terminal;
+  // What is stored counts, not what this page remembers: a change may have failed half-way, or run in another window.
+  const known = await stillThis(terminal);
+  if (!known.nextKey) return known;
   return one(async () => {
-    const stored = (await load()) ?? terminal;
+    const stored = await stillThis(terminal);
     return stored.nextKey ? settled(stored, clock) : stored;
   });
+}
+
+// What is stored of this enrolment; a new one that another window has begun is not this page's matter.
+async function stillThis(terminal) {
+  const stored = await load();
+  return stored?.state === "active" ? stored : terminal;
 }
 
 // The first request with the new key ends the old one.

@@ -30,6 +30,11 @@ export class Session {
     this.#showStatus(answer.status);
   }
 
+  // A fault of the terminal may have taken the screen while an answer was under way.
+  get #isOver() {
+    return !this.terminal.isServing(this);
+  }
+
   /** Somebody touched the screen or a key: the time to think begins anew. */
   touched() {
     if (!isShown("confirmed") && !isShown("fault")) this.terminal.countdown.touch();
@@ -38,7 +43,7 @@ export class Session {
   #connect() {
     const press = (button, work) => (button.onclick = () => alone(work));
     for (const button of document.querySelectorAll("[data-action]")) press(button, () => this.#act(button.dataset.action));
-    for (const button of document.querySelectorAll("[data-done]")) press(button, () => this.#end());
+    for (const button of document.querySelectorAll("[data-done]")) press(button, async () => void this.#end()); // the next person need not wait for what follows
     for (const button of document.querySelectorAll("[data-back]")) press(button, () => this.#showStatus(this.#status));
     press(at("show-days"), () => this.#showDays());
     press(at("show-pin"), () => this.#showPinForm());
@@ -50,7 +55,7 @@ export class Session {
 
   #showStatus(status, notice = "", kind = "problem") {
     this.#status = status;
-    this.#clearPins();
+    clearPins();
     at("state").textContent = stateInWords(status, this.terminal.clock.now());
     at("worked").textContent = workedInWords(status);
     // clock_in beside an open span: the gateway takes that span's clock-out for forgotten.
@@ -82,10 +87,12 @@ export class Session {
         this.#confirm(await this.terminal.gateway.stamp(this.#token, action, stampId));
         return;
       } catch (fault) {
-        if (!(fault instanceof Refusal)) throw fault;
+        // An answer that cannot be read says no more than none.
+        if (!(fault instanceof Refusal)) return this.terminal.showFault(new Refusal("uncertain-for-good"), { action: name });
         if (fault.problem === "action-not-valid" && fault.members?.current_status) {
           // Also after a lost answer: the gateway looks for the id before it looks at the action.
           this.#unfinished = null;
+          if (this.#isOver) return this.terminal.signedOut(say("notValid", { action: name }), "problem");
           this.#showStatus(fault.members.current_status, say("notValid", { action: name }));
           return;
         }
@@ -130,12 +137,14 @@ export class Session {
     } catch (fault) {
       return this.#refused(fault);
     }
+    if (this.#isOver) return;
     at("day-rows").replaceChildren(...days.toReversed().map(dayRow));
     show("days", at("days-title"));
     this.#countDown(IDLE_SECONDS, "signingOutIn");
   }
 
   #refused(fault) {
+    if (this.#isOver) return;
     if (fault.problem === "session-expired") this.terminal.signedOut(say("sessionOver"), "problem");
     else this.terminal.showFault(fault);
   }
@@ -143,7 +152,7 @@ export class Session {
   // ── own PIN ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #showPinForm() {
-    this.#clearPins();
+    clearPins();
     tell("pin-problem", "");
     show("pin-change", at("current-pin"));
     this.#countDown(IDLE_SECONDS, "signingOutIn");
@@ -153,21 +162,23 @@ export class Session {
     const [current, wanted, repeated] = ["current-pin", "new-pin", "repeat-pin"].map((id) => at(id).value.trim());
     if (![current, wanted].every((pin) => /^\d{6,12}$/.test(pin))) return tell("pin-problem", say("pinDigits"));
     if (wanted !== repeated) return tell("pin-problem", say("pinsDiffer"));
-    this.#clearPins();
+    clearPins();
     this.terminal.countdown.stop();
     try {
       await this.terminal.gateway.changePin(this.#token, current, wanted);
     } catch (fault) {
       return this.#pinRefused(fault);
     }
+    if (this.#isOver) return;
     this.#showStatus(this.#status, say("pinSaved"), "info");
   }
 
   #pinRefused(fault) {
+    if (this.#isOver) return;
     const texts = { "bad-request": "pinRefused", "login-failed": "currentPinWrong" };
     if (fault.problem === "login-throttled") {
       this.#end(say("throttledFor", { seconds: fault.retryAfter ?? 60 }), "problem");
-    } else if (fault.problem === "offline" && fault.maybeProcessed) {
+    } else if (["offline", "nonce-replayed"].includes(fault.problem) && fault.maybeProcessed) {
       this.#showStatus(this.#status, say("pinUnanswered"));
     } else if (texts[fault.problem]) {
       this.#showPinForm();
@@ -177,17 +188,9 @@ export class Session {
     }
   }
 
-  #clearPins() {
-    for (const id of ["current-pin", "new-pin", "repeat-pin"]) at(id).value = "";
-  }
-
   // ── out ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #end(notice = "", kind = "info") {
-    this.terminal.countdown.stop();
-    this.#clearPins();
-    for (const id of ["name", "state", "worked", "recorded", "recorded-time", "recorded-name", "recorded-state"]) at(id).textContent = "";
-    at("day-rows").replaceChildren();
     this.terminal.showIdle(notice, kind);
     try {
       await this.terminal.gateway.signOut(this.#token);
@@ -196,6 +199,18 @@ export class Session {
     }
     await this.terminal.check();
   }
+}
+
+/** Nothing of a person is left in the page, not even where nobody sees it. */
+export function forgetPerson() {
+  clearPins();
+  for (const id of ["name", "state", "worked", "recorded", "recorded-time", "recorded-name", "recorded-state"]) at(id).textContent = "";
+  for (const id of ["failures", "signed-in-problem", "pin-problem"]) tell(id, "");
+  at("day-rows").replaceChildren();
+}
+
+function clearPins() {
+  for (const id of ["current-pin", "new-pin", "repeat-pin"]) at(id).value = "";
 }
 
 function dayRow(day) {

@@ -8,6 +8,7 @@ import { Refusal, ServerClock } from "./kiosk-signing.js";
 import { say, sayFault } from "./kiosk-texts.js";
 
 const UPDATE_MINUTES = 60;
+const WORTHLESS = ["device-revoked", "key-expired"]; // the key never counts again; after other faults it still may
 const PASSING_SECONDS = 60;
 const clock = new ServerClock();
 let asked = new URLSearchParams(location.search).get("lang");
@@ -31,11 +32,13 @@ async function run(code) {
   if (!isSecureContext) return showFault("insecure-context");
   if (!(await canHoldKeys())) return showFault("no-ed25519", { retry: () => location.reload() });
   navigator.storage?.persist?.(); // some browsers ask first, and nobody may be there to answer
-  for (; ; code = null) {
+  for (let again = false; ; [code, again] = [null, true]) {
     const stored = await load();
-    const terminal = stored?.state === "active" && code === null ? stored : await enrolled(stored, code);
-    await new TerminalClock(terminal, clock, languageFor).untilGivenUp();
-    await remove();
+    const isReady = stored?.state === "active" && code === null && !again;
+    const terminal = isReady ? stored : await enrolled(stored, code);
+    const problem = await new TerminalClock(terminal, clock, languageFor).untilGivenUp();
+    // Anybody may press "Enrol again": a key that may still count is given up only for a code.
+    if (WORTHLESS.includes(problem)) await remove();
     at("company").textContent = at("label").textContent = "";
   }
 }
@@ -107,14 +110,16 @@ async function approved(terminal) {
   at("thumbprint").textContent = terminal.key.keyid;
   tell("words-problem", "");
   show("words", at("words-title"));
+  const asking = new AbortController();
   const givenUp = new Promise((_, reject) => {
     at("give-up").onclick = async () => {
+      asking.abort();
       await giveUp(terminal);
       reject(new Refusal("given-up"));
     };
   });
   const trouble = (fault) => tell("words-problem", fault === null ? "" : sayFault(fault.problem).text);
-  return Promise.race([untilApproved(terminal, clock, trouble), givenUp]);
+  return Promise.race([untilApproved(terminal, clock, trouble, asking.signal), givenUp]);
 }
 
 /** A fault of the ceremony, until somebody has read it. */
@@ -123,7 +128,8 @@ function told(fault) {
   const isOver = ["enrolment-ended", "gateway-changed"].includes(fault.problem);
   return new Promise((resolve) => {
     const begin = async () => {
-      if (fault.problem === "gateway-changed") await remove();
+      const begun = await load();
+      if (fault.problem === "gateway-changed" && begun?.state !== "active" && begun) await giveUp(begun);
       resolve(null);
     };
     showFault(fault instanceof Refusal ? fault.problem : "unexpected", {
