@@ -197,7 +197,7 @@ class SignedHttp:
             body=request.body,
             authorization=request.authorization,
         )
-        created = int(self.server_clock.now())
+        created = max(1, int(self.server_clock.now()))  # a clock before 1970 is answered as any other skew
         try:
             headers = sign(outgoing, self._key, created=created, nonce=nonce, tag=request.tag)
             if request.next_key is not None and next_nonce is not None:

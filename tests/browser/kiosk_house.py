@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from storage.devices import Device
 
 ANNA, ANNAS_PIN = "0417", "683105"
+STEP_MS, STEP_REAL_SECONDS = 1000, 0.02
 
 
 @dataclass
@@ -103,3 +105,10 @@ async def terminals_of(browser: Browser, directory: Path) -> AsyncIterator[Termi
         await consoles.found_company()
         await consoles.house.person(ANNA, ANNAS_PIN, name="Anna Albers")
         yield Terminals(consoles)
+
+
+async def passes(page: Page, milliseconds: int) -> None:
+    """Let the page's time pass in steps: at one go the deadline of a request under way would pass before its answer."""
+    for begin in range(0, milliseconds, STEP_MS):
+        await page.clock.run_for(min(STEP_MS, milliseconds - begin))
+        await asyncio.sleep(STEP_REAL_SECONDS)

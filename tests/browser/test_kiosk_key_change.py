@@ -13,7 +13,7 @@ from playwright.async_api import Page, Route, async_playwright, expect
 
 from storage import devices
 from tests.browser.chromium import FLAGS, executable
-from tests.browser.kiosk_house import Terminals, sign_in, terminals_of
+from tests.browser.kiosk_house import Terminals, passes, sign_in, terminals_of
 from tests.gateway.conftest import patience
 
 __all__ = ["patience"]
@@ -51,7 +51,7 @@ async def waits_until_its_key_is_old(terminals: Terminals, page: Page) -> None:
     await terminals.consoles.house.gateway.feed.refresh()
     # Whichever of a tablet's windows it is.
     async with page.context.expect_event("request", lambda asked: asked.method == "PUT"):
-        await page.clock.run_for(CHECK_MS)
+        await passes(page, CHECK_MS)
 
 
 async def works(page: Page) -> None:
@@ -107,11 +107,11 @@ async def test_a_lost_answer_at_a_key_change_locks_no_terminal_out(
         await page.unroute_all(behavior="wait")
         await page.reload()
     else:
-        await page.clock.run_for(CHECK_MS)  # until it has given up asking
+        await passes(page, CHECK_MS)  # until it has given up asking
         await page.unroute_all(behavior="wait")
         terminals.consoles.house.clock.move(60)
         await terminals.consoles.house.gateway.feed.refresh()
-        await page.clock.run_for(CHECK_MS)
+        await passes(page, CHECK_MS)
     await keeps_working_with_a_new_key(terminals, page, before)
 
 
@@ -129,7 +129,7 @@ async def test_another_window_of_the_terminal_follows_a_key_change(terminals: Te
     await terminals.consoles.house.gateway.feed.refresh()
     for _ in range(3):
         async with other.expect_response("**/kiosk/device"):
-            await other.clock.run_for(CHECK_MS)
+            await passes(other, CHECK_MS)
     await works(other)
     assert (await stored(terminals, device)).state == "active"
 

@@ -17,7 +17,7 @@ from playwright.async_api import Page, Request, Route, expect
 from crypto import base64url
 from crypto.enrolment_words import enrolment_words
 from crypto.message_signatures import IncomingRequest
-from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, sign_in, terminals_of
+from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, passes, sign_in, terminals_of
 from tests.browser.test_console import approve
 from tests.gateway.conftest import patience
 from tests.protocol.oracle import oracle_accepts
@@ -220,12 +220,12 @@ async def test_whoever_walks_away_is_signed_out_and_leaves_nothing_behind(termin
     page = await terminals.at_work()
     await sign_in(page)
     await shows(page, "Anna Albers")
-    await page.clock.run_for(15_000)
+    await passes(page, 15_000)
     await page.keyboard.press("Shift")
-    await page.clock.run_for(15_000)
+    await passes(page, 15_000)
     await shows(page, "Anna Albers")
     async with page.expect_response("**/logout") as ended:
-        await page.clock.run_for(6_000)
+        await passes(page, 6_000)
     assert (await ended.value).status == 204
     await is_idle(page)
     assert "Anna" not in await page.locator("body").inner_text()
@@ -291,7 +291,7 @@ async def test_a_pin_whose_answer_was_lost_is_not_sent_again(terminals: Terminal
     await page.route("**/auth", lost(1))
     await sign_in(page)
     await expect(page.get_by_role("alert")).to_contain_text("No answer came, so you are not signed in.")
-    await page.clock.run_for(10_000)
+    await passes(page, 10_000)
     assert len([asked for asked in sent if asked.url.endswith("/auth")]) == 1
     await sign_in(page)
     await shows(page, "Anna Albers")
@@ -304,11 +304,11 @@ async def test_without_network_it_says_so_and_comes_back_by_itself_also_when_ope
     page, _ = await terminals.enrolled("Cellar")
     await page.evaluate("navigator.serviceWorker.ready")
     await page.context.set_offline(True)
-    await page.clock.run_for(35_000)
+    await passes(page, 35_000)
     await shows(page, "No connection")
     await expect(page.get_by_text("Stamping is not possible now")).to_be_visible()
     await page.reload()
-    await page.clock.run_for(5_000)
+    await passes(page, 5_000)
     await shows(page, "No connection")
     kept = await page.evaluate(
         """(async () => {
@@ -320,7 +320,7 @@ async def test_without_network_it_says_so_and_comes_back_by_itself_also_when_ope
     assert "/kiosk" in kept
     assert not [path for path in kept if path.startswith("/api/")]
     await page.context.set_offline(False)
-    await page.clock.run_for(31_000)
+    await passes(page, 31_000)
     await is_idle(page)
     await sign_in(page)
     await shows(page, "Anna Albers")
@@ -332,7 +332,7 @@ async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enro
     await shows(page, "Anna Albers")
     await terminals.consoles.house.gateway.administration.devices.revoke(device.id, actor="cli")
     await terminals.consoles.house.told()
-    await page.clock.run_for(6_000)
+    await passes(page, 6_000)
     await shows(page, "This terminal was revoked")
     assert "Anna" not in await page.locator("body").inner_text()
     await press(page, "Enrol again")
@@ -348,7 +348,7 @@ async def test_a_fault_of_the_terminal_leaves_nothing_of_the_person_in_the_page(
     await page.get_by_label("Current PIN").fill(ANNAS_PIN)
     await terminals.consoles.house.gateway.administration.devices.suspend(device.id, actor="cli")
     await terminals.consoles.house.told()
-    await page.clock.run_for(6_000)
+    await passes(page, 6_000)
     await shows(page, "This terminal is suspended")
     assert "Anna" not in await page.content()
     assert await page.locator("#current-pin").input_value() == ""
@@ -380,7 +380,7 @@ async def test_whoever_passes_by_cannot_throw_away_a_key_that_still_counts(termi
     page, _ = await terminals.enrolled("Corridor")
     unknown = json.dumps({"type": "https://stampgate.example/problems/device-unknown", "title": "", "status": 401})
     await page.route("**/kiosk/device", refusing(401, unknown))
-    await page.clock.run_for(16_000)
+    await passes(page, 16_000)
     await shows(page, "The gateway does not know this terminal")
     await press(page, "Enrol again")
     await page.unroute_all(behavior="wait")
@@ -395,11 +395,11 @@ async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) 
     devices = terminals.consoles.house.gateway.administration.devices
     await devices.suspend(device.id, actor="cli")
     await terminals.consoles.house.told()
-    await page.clock.run_for(31_000)
+    await passes(page, 31_000)
     await shows(page, "This terminal is suspended")
     await devices.resume(device.id, actor="cli")
     await terminals.consoles.house.told()
-    await page.clock.run_for(31_000)  # as long as it waits at most between two looks
+    await passes(page, 31_000)  # as long as it waits at most between two looks
     await is_idle(page)
 
 

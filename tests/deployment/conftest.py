@@ -7,7 +7,7 @@ import pytest
 
 from gateway.cli import proxy_answers
 from tests.gateway.cli.command_line import Ran, Shell
-from tests.gateway.cli.conftest import ready, shell
+from tests.gateway.cli.conftest import initialised, ready, shell
 from tests.gateway.house import House, MovableClock, open_house
 from tests.servers.proxies import free_port, public_url
 
@@ -49,4 +49,4 @@ def free() -> int:
     return free_port()
 
 
-__all__ = ["Published", "Ran", "published", "ready", "shell"]
+__all__ = ["Published", "Ran", "initialised", "published", "ready", "shell"]

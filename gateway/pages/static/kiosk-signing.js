@@ -206,7 +206,7 @@ export class SignedHttp {
   async #exchange(request, { tag, newKey, timeout }) {
     const nonce = await this.nonce();
     const newKeysNonce = newKey ? await newKey.nonce() : null;
-    const created = Math.floor(this.clock.now());
+    const created = Math.max(1, Math.floor(this.clock.now())); // a clock before 1970 is answered as any other skew
     const signatures = [await sign(request, this.key, { created, nonce, tag, label: "sig" })];
     if (newKey) {
       signatures.push(await sign(request, newKey.key, { created, nonce: newKeysNonce, tag: REKEY_TAG, label: "new" }));
