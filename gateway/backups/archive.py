@@ -140,8 +140,10 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> Manifest:
         if checksum != _checksum(content):
             raise damaged
         content.pop("format")
+        if not all(isinstance(content[name], dict) for name in ("members", "rows")):
+            raise damaged
         manifest = Manifest(**content)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError):  # the last: it is encrypted
         raise damaged from None
     if sorted(names) != sorted([MANIFEST, *manifest.members]) or SECRETS not in manifest.members:
         raise damaged

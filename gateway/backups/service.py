@@ -99,9 +99,9 @@ async def restore(settings: Settings, archive: ArchiveReader, *, force: bool, pr
 
         await database.replace(manifest.revision, archive.tables(), tell)
         if other:
-            settings.secrets_path.replace(f"{settings.secrets_path}{BEFORE_RESTORE}")
+            settings.secrets_path.replace(_aside(settings.secrets_path))
         draft.replace(settings.secrets_path)
-        _settle(settings.data_dir)
+        _settle(settings.secrets_path.parent)
     finally:
         draft.unlink(missing_ok=True)
         await database.close()
@@ -127,6 +127,15 @@ def _other_secrets(path: Path, draft: Path) -> bool:
         return Secrets.load(path).check_value != Secrets.load(draft).check_value
     except SecretsFileError:
         return True
+
+
+def _aside(path: Path) -> Path:
+    """Return where to put a secrets file aside: a name that nothing has, so what an earlier restore put there stays."""
+    aside, number = path.with_name(f"{path.name}{BEFORE_RESTORE}"), 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}{BEFORE_RESTORE}-{number}")
+    return aside
 
 
 def _settle(directory: Path) -> None:

@@ -179,12 +179,12 @@ class KeyChanges:
     async def _locked(self, connection: AsyncConnection, device_id: str, now: float) -> Device:
         """The active terminal as it is stored now; nobody changes it until this transaction ends."""
         active = DeviceState.ACTIVE.value
-        await devices.set_state(connection, device_id, (active,), active)
+        is_locked = await devices.set_state(connection, device_id, (active,), active)
         device = await found(connection, device_id)
         state = state_now(device, now)
         if state is DeviceState.EXPIRED:
             raise Problem("key-expired", cause="the key that offered this one")
-        if state is not DeviceState.ACTIVE:
+        if not is_locked or state is not DeviceState.ACTIVE:
             raise _changed_meanwhile()
         return device
 

@@ -113,7 +113,14 @@ class Stamping:
         async with self._database.write_rows() as transaction:
             rows, repeats = await stamps.read_batch(transaction, [(item.user_id, item.stamp_id) for item in requests])
             batch = StampBatch(rows, repeats, self._clock(), self._zone, self._new_id)
-            outcomes: list[Recorded | Exception] = [batch.judge(request) for request in requests]
+            outcomes = [_judged(batch, request) for request in requests]
             if batch.inserts:
                 await stamps.commit_batch(transaction, batch.inserts, batch.changed())
         return outcomes
+
+
+def _judged(batch: StampBatch, request: StampRequest) -> Recorded | Exception:
+    try:
+        return batch.judge(request)
+    except Exception as error:  # noqa: BLE001 - its own outcome, for example a time zone that this machine lacks
+        return error

@@ -218,8 +218,11 @@ async def test_nothing_is_replaced_without_force_and_old_secrets_are_put_aside(h
             left.unlink()
         assert "other secrets" in await there.refused("restore", str(file))
         assert others.read_bytes() == before
+        earlier = there.data_dir / "secrets.json.before-restore"
+        earlier.write_bytes(b"put aside by an earlier restore")
         assert (await there.run("restore", str(file), "--force", "--yes")).code == 0
-        assert (there.data_dir / "secrets.json.before-restore").read_bytes() == before
+        assert (there.data_dir / "secrets.json.before-restore-2").read_bytes() == before
+        assert earlier.read_bytes() == b"put aside by an earlier restore"
         assert Secrets.load(others).check_value == Secrets.load(here.data_dir / "secrets.json").check_value
     assert await contents(here.url) == kept
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -45,6 +46,25 @@ async def together(house: House, *requests: StampRequest) -> list[Recorded | Bas
 
 def names(outcomes: list[Recorded | BaseException]) -> list[str]:
     return [outcome.name if isinstance(outcome, Problem) else type(outcome).__name__ for outcome in outcomes]
+
+
+async def test_one_that_cannot_even_be_judged_fails_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    person, stamping = await house.person("0001"), house.gateway.stamping
+    elsewhere = await house.gateway.administration.companies.add("Elsewhere", actor="cli")
+    people = house.gateway.administration.people
+    stranger = await people.add(elsewhere.id, full_name="Eve", personnel_number="0001", actor="cli")
+    zone_of = stamping._zone
+
+    def without_that_zone(company_id: str) -> ZoneInfo:
+        return zone_of(company_id) if company_id != elsewhere.id else ZoneInfo("Mars/Olympus")
+
+    monkeypatch.setattr(stamping, "_zone", without_that_zone)
+    outcomes = await together(
+        house,
+        stamp(house, person, Action.CLOCK_IN, user_id=stranger.id, company_id=elsewhere.id),
+        stamp(house, person, Action.CLOCK_IN),
+    )
+    assert names(outcomes) == ["ZoneInfoNotFoundError", "Recorded"]
 
 
 async def test_one_that_is_not_valid_fails_alone(house: House) -> None:
