@@ -175,6 +175,7 @@ class KeyChanges:
                 request_id=request_id,
             )
         self._changed()
+        await self._feed.refresh()  # whoever holds the other key finds it suspended from now on, at least here
 
     async def _locked(self, connection: AsyncConnection, device_id: str, now: float) -> Device:
         """The active terminal as it is stored now; nobody changes it until this transaction ends."""
