@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from crypto.enrolment_words import enrolment_words
@@ -55,7 +56,8 @@ async def test_while_it_waits_neither_words_nor_thumbprint_are_shown(ours: Compa
     trail = await ours.it.call("GET", "/api/audit")
     for body in (reply.body, listed.body, trail.body):
         assert terminal.key.keyid not in str(body)
-        assert not [word for word in words if f"'{word}'" in str(body)]
+        # Not the names of fields, some of which are among the 2,048 words.
+        assert not [word for word in words if re.search(rf"'{word}'(?!:)", str(body))]
 
 
 async def test_the_words_on_its_screen_let_it_in(ours: Company) -> None:

@@ -368,5 +368,16 @@ async def test_all_a_terminal_asks_for_signed_can_be_had_the_short_way(house: Ho
     ways = make_application(house.gateway)[SHORT_WAYS].by_route
     assert {path for _, path in ways} == {
         f"/api/time/kiosk/{name}"
-        for name in ("enrolments", "device", "heartbeat", "auth", "status", "days", "action", "pin", "logout")
+        for name in (
+            "enrolments",
+            "device",
+            "heartbeat",
+            "auth",
+            "status",
+            "days",
+            "action",
+            "pin",
+            "logout",
+            "device/key",
+        )
     }
