@@ -265,11 +265,6 @@ async def keys_of_device(connection: AsyncConnection, device_id: str) -> list[Kn
     return [_known_key(row) for row in await connection.execute(_KEYS.where(device_keys.c.device_id == device_id))]
 
 
-async def key_known(connection: AsyncConnection, keyid: str) -> bool:
-    """Whether this key was ever seen, on whatever device, in whatever state."""
-    return await connection.scalar(select(device_keys.c.keyid).where(device_keys.c.keyid == keyid)) is not None
-
-
 async def set_code(connection: AsyncConnection, device_id: str, code_hash: bytes, expires_at: float) -> bool:
     """Give a terminal in state *registered* a new enrolment code; an old one dies. Return whether it could be."""
     result = await connection.execute(
@@ -327,16 +322,7 @@ async def start_enrolment(
             client_platform=client_platform,
         )
     )
-    await connection.execute(
-        insert(device_keys).values(
-            keyid=keyid,
-            device_id=device_id,
-            public_key=public_key,
-            state="current",
-            created_at=started_at,
-            expires_at=key_expires_at,
-        )
-    )
+    await _add_key(connection, device_id, keyid, public_key, "current", started_at, key_expires_at)
 
 
 async def update(connection: AsyncConnection, device_id: str, **changes: object) -> bool:
@@ -372,15 +358,6 @@ async def block_keys(connection: AsyncConnection, device_id: str) -> int:
     return result.rowcount
 
 
-async def mark_key_used(connection: AsyncConnection, keyid: str, at: float) -> None:
-    """Remember the first use of a key; later ones change nothing."""
-    await connection.execute(
-        sql_update(device_keys)
-        .where(device_keys.c.keyid == keyid, device_keys.c.first_used_at.is_(None))
-        .values(first_used_at=at)
-    )
-
-
 async def offer_key(
     connection: AsyncConnection,
     device_id: str,
@@ -394,13 +371,25 @@ async def offer_key(
 
     Raises (at the end of the transaction's block) `Conflict` on `device_keys.keyid` when the key was ever seen.
     """
+    await _add_key(connection, device_id, keyid, public_key, "offered", offered_at, expires_at)
+
+
+async def _add_key(
+    connection: AsyncConnection,
+    device_id: str,
+    keyid: str,
+    public_key: bytes,
+    state: str,
+    created_at: float,
+    expires_at: float,
+) -> None:
     await connection.execute(
         insert(device_keys).values(
             keyid=keyid,
             device_id=device_id,
             public_key=public_key,
-            state="offered",
-            created_at=offered_at,
+            state=state,
+            created_at=created_at,
             expires_at=expires_at,
         )
     )

@@ -78,7 +78,7 @@ class Terminals:
         thumbprint = await page.locator("#thumbprint").inner_text()
         await house.gateway.administration.devices.approve(device.id, thumbprint=thumbprint, actor="cli")
         await house.told()
-        await page.clock.run_for(2500)
+        await passes(page, 2500)
         await expect(page.locator("#idle")).to_be_visible()
 
     async def device(self, label: str) -> Device:

@@ -69,7 +69,7 @@ async def stamp(page: Page, action: str) -> None:
     await press(page, action)
     await expect(page.locator("#confirmed")).to_be_visible()
     async with page.expect_response("**/logout") as ended:
-        await page.clock.run_for(5500)
+        await passes(page, 5500)
     assert (await ended.value).status == 204
     await is_idle(page)
 
@@ -115,7 +115,7 @@ async def test_an_empty_tablet_is_enrolled_approved_in_the_console_and_stamps(te
     await approve(console, words)
     await expect(console.get_by_role("status").first).to_contain_text("The terminal is approved.")
     await terminals.consoles.house.told()
-    await page.clock.run_for(2500)
+    await passes(page, 2500)
     await is_idle(page)
     await expect(page.locator("#clock")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
     await expect(page.locator("#company")).to_have_text("Rosenthal Bakery")
@@ -140,7 +140,7 @@ async def test_a_code_in_the_fragment_leaves_the_address_bar_at_once(terminals: 
         (await terminals.device("By link")).id, actor="cli"
     )
     await terminals.consoles.house.told()
-    await page.clock.run_for(2500)
+    await passes(page, 2500)
     await shows(page, "The enrolment has ended")
     await press(page, "Enrol again")
     await shows(page, "Set up this terminal")
@@ -160,7 +160,7 @@ async def test_an_enrolment_that_was_given_up_takes_no_later_one_with_it(termina
     await terminals.consoles.house.told()
     for _ in range(3):
         async with page.expect_response("**/kiosk/device"):
-            await page.clock.run_for(2500)
+            await passes(page, 2500)
     await page.reload()
     await expect(page.locator("#word-list")).to_have_text(words, use_inner_text=True)
 
@@ -276,7 +276,7 @@ async def test_a_lost_answer_to_a_stamp_makes_one_stamp(terminals: Terminals) ->
     await sign_in(page)
     action = await page.locator("#actions button:visible").first.inner_text()
     await press(page, action)
-    await page.clock.run_for(2000)
+    await passes(page, 2000)
     await expect(page.locator("#confirmed")).to_be_visible()
     first, second = (asked for asked in sent if asked.url.endswith("/action"))
     assert first.post_data == second.post_data
