@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FAILED = "Failed to load resource"
+BLOCKED = "Service Worker registration blocked"
 """What the browser itself says of every refused or lost request."""
 
 
@@ -44,7 +45,7 @@ async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest_asyncio.fixture(loop_scope="module")
 async def terminals(house: Terminals) -> AsyncIterator[Terminals]:
     yield house
-    faults = [said for said in house.consoles.faults if FAILED not in said]
+    faults = [said for said in house.consoles.faults if FAILED not in said and BLOCKED not in said]
     house.consoles.faults.clear()
     assert faults == []
     assert house.consoles.foreign == []
@@ -163,6 +164,36 @@ async def test_an_enrolment_that_was_given_up_takes_no_later_one_with_it(termina
             await passes(page, 2500)
     await page.reload()
     await expect(page.locator("#word-list")).to_have_text(words, use_inner_text=True)
+
+
+async def test_giving_up_while_a_question_is_under_way_leads_back_to_the_code(terminals: Terminals) -> None:
+    code = await terminals.consoles.house.code("Given up meanwhile")
+    page = await terminals.open(f"/kiosk?lang=en#enrol={code}")
+    await page.evaluate(
+        """() => {
+            const send = fetch;
+            window.fetch = (target, options) => String(target).endsWith("/kiosk/device")
+                ? new Promise((_, reject) => (window.fail = () => reject(new TypeError("lost"))))
+                : send(target, options);
+        }"""
+    )
+    await press(page, "Enrol this terminal")
+    await shows(page, "Waiting for approval")
+    await page.wait_for_function("() => window.fail !== undefined")
+    await page.evaluate("document.getElementById('give-up').click(); fail()")
+    await shows(page, "Set up this terminal")
+
+
+async def test_without_its_list_of_words_it_shows_no_wrong_ones(terminals: Terminals) -> None:
+    code = await terminals.consoles.house.code("Wordless")
+    page = await terminals.open(f"/kiosk?lang=en#enrol={code}", service_workers="block")
+    await page.route("**/static/bip39-english.txt*", lambda route: route.fulfill(status=404, body="404 page not found"))
+    await press(page, "Enrol this terminal")
+    await shows(page, "No connection")
+    await page.unroute_all(behavior="wait")
+    await passes(page, 6_000)
+    await shows(page, "Waiting for approval")
+    assert len(await page.locator("#word-list li").all_inner_texts()) == 5
 
 
 async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminals) -> None:
@@ -324,6 +355,32 @@ async def test_without_network_it_says_so_and_comes_back_by_itself_also_when_ope
     await is_idle(page)
     await sign_in(page)
     await shows(page, "Anna Albers")
+
+
+async def test_a_proxy_without_its_gateway_does_not_take_the_page_away(terminals: Terminals) -> None:
+    page, _ = await terminals.enrolled("Behind a proxy")
+    await page.evaluate("navigator.serviceWorker.ready")
+    (worker,) = page.context.service_workers
+    await worker.evaluate("self.fetch = async () => new Response('404 page not found', { status: 404 })")
+    await page.reload()
+    await is_idle(page)
+
+
+async def test_only_one_window_of_a_terminal_is_at_work(terminals: Terminals) -> None:
+    first, _ = await terminals.enrolled("Two windows")
+    second = await first.context.new_page()
+    await second.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
+    await shows(second, "The terminal is open in another window")
+    await press(second, "Use this window")
+    await is_idle(second)
+    await shows(first, "The terminal is open in another window")
+    await sign_in(second)
+    await shows(second, "Anna Albers")
+    await second.close()
+    await is_idle(first)
+    await sign_in(first)
+    await shows(first, "Anna Albers")
+    assert (await terminals.device("Two windows")).state == "active"
 
 
 async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:

@@ -93,7 +93,7 @@ async def test_every_answer_is_one_that_the_document_names(tmp_path: Path, role:
         house, ours = estate.house, estate.ours
         document = (await call(house, "GET", "/openapi.json")).body
         schema: Any = schemathesis.openapi.from_dict(json.loads(json.dumps(document)))
-        operations = [found.ok() for found in schema.get_all_operations()]
+        operations = [found.ok() for found in schema.get_all_operations() if "/static/" not in found.ok().path]
         assert len(operations) >= 60
         if role is not None:  # what asks for no login answers everybody alike
             operations = [found for found in operations if found.definition.raw["security"] == [{"account": []}]]

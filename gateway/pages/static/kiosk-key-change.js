@@ -13,6 +13,7 @@ import { load, makeKey, save } from "./kiosk-keys.js";
 
 const DAY = 86_400;
 const LEFT_WHEN_DUE = 60 * DAY; // of a key's 90 days: it is changed at an age of 30, by the gateway's clock
+const OFFER_SECONDS = 600; // as long as the gateway keeps an offered key that is not used
 const USELESS = ["key-reused", "weak-key"]; // the gateway will never take this key
 
 /** Whether it is time for a new key, by what the gateway has just said of the present one. */
@@ -25,35 +26,22 @@ export function isDue(key, device, clock) {
  * Raises `Refusal` where nobody knows which key counts: then nothing else may be sent before `settleKey`.
  */
 export async function changeKey(terminal, clock) {
-  return one(async () => {
-    const stored = (await load()) ?? terminal;
-    if (stored.key.keyid !== terminal.key.keyid) return stored; // another window was faster
-    const begun = stored.nextKey ? stored : await save({ ...stored, nextKey: await makeKey() });
-    try {
-      await new Gateway(begun.key, clock, begun.gatewayKeyid).changeKey(begun.nextKey);
-    } catch (fault) {
-      if (USELESS.includes(fault.problem)) return save({ ...begun, nextKey: null });
-      return begun; // until its first use the new key is worth nothing, whatever became of the offer
-    }
-    return settled(begun, clock);
-  });
+  const nextKey = terminal.nextKey ?? (await makeKey());
+  const begun = await save({ ...terminal, nextKey, offered: clock.now() });
+  try {
+    await new Gateway(begun.key, clock, begun.gatewayKeyid).changeKey(nextKey);
+  } catch (fault) {
+    if (USELESS.includes(fault.problem)) return save({ ...begun, nextKey: null });
+    return begun; // until its first use the new key is worth nothing, whatever became of the offer
+  }
+  return settled(begun, clock);
 }
 
 /** After a change whose end was not heard of: find out which key counts. */
 export async function settleKey(terminal, clock) {
-  // What is stored counts, not what this page remembers: a change may have failed half-way, or run in another window.
-  const known = await stillThis(terminal);
-  if (!known.nextKey) return known;
-  return one(async () => {
-    const stored = await stillThis(terminal);
-    return stored.nextKey ? settled(stored, clock) : stored;
-  });
-}
-
-// What is stored of this enrolment; a new one that another window has begun is not this page's matter.
-async function stillThis(terminal) {
-  const stored = await load();
-  return stored?.state === "active" ? stored : terminal;
+  // What is stored counts, not what this page remembers: a change may have failed half-way.
+  const stored = (await load()) ?? terminal;
+  return stored.nextKey ? settled(stored, clock) : stored;
 }
 
 // The first request with the new key ends the old one.
@@ -61,11 +49,10 @@ async function settled(terminal, clock) {
   try {
     await new Gateway(terminal.nextKey, clock, terminal.gatewayKeyid).device();
   } catch (fault) {
-    if (fault.problem === "device-unknown") return terminal; // never offered, or void: the old one still counts
-    throw fault;
+    if (fault.problem !== "device-unknown") throw fault;
+    // Never offered, void, or another process of the gateway has not heard of it yet: the old one still counts.
+    const isVoid = clock.now() >= (terminal.offered ?? 0) + OFFER_SECONDS;
+    return isVoid ? save({ ...terminal, nextKey: null }) : terminal;
   }
   return save({ ...terminal, key: terminal.nextKey, nextKey: null });
 }
-
-// One window at a time where the browser can tell.
-const one = (work) => (navigator.locks ? navigator.locks.request("stampgate-kiosk-key", work) : work());

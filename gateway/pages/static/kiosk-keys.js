@@ -19,6 +19,7 @@ const JITTER_SECONDS = 3 * 86_400; // so that terminals set up on one day do not
  * @property {"new" | "pending" | "active"} state
  * @property {Key} key
  * @property {Key | null} nextKey made and stored, but not yet known to be accepted
+ * @property {number} [offered] when the next key was offered last, in Unix seconds by the gateway's clock
  * @property {string | null} code the enrolment code, until its answer has come
  * @property {string | null} enrolmentId @property {string | null} gatewayKeyid
  * @property {Terminal | null} [previous] what this device was enrolled as before, while a new enrolment is not through

@@ -103,9 +103,10 @@ let shown = { problem: "", values: {} };
  * The fault screen. `retry` is called after `seconds` and by its button; without `seconds` only by the button.
  *
  * @param {string} problem
- * @param {{values?: object, retry?: (() => any) | null, seconds?: number | null, enrolAgain?: (() => any) | null}} options
+ * @param {{values?: object, retry?: (() => any) | null, seconds?: number | null, enrolAgain?: (() => any) | null,
+ *   takeOver?: (() => any) | null}} options
  */
-export function showFault(problem, { values = {}, retry = null, seconds = null, enrolAgain = null } = {}) {
+export function showFault(problem, { values = {}, retry = null, seconds = null, enrolAgain = null, takeOver = null } = {}) {
   clearTimeout(again);
   // What is on the screen already is not announced once more to whoever listens.
   const isNew = !isShown("fault") || shown.problem !== problem;
@@ -116,6 +117,8 @@ export function showFault(problem, { values = {}, retry = null, seconds = null, 
   at("try-again").onclick = retry;
   at("enrol-again").hidden = enrolAgain === null;
   at("enrol-again").onclick = enrolAgain;
+  at("take-over").hidden = takeOver === null;
+  at("take-over").onclick = takeOver;
   at("fault-wait").hidden = seconds === null;
   if (seconds !== null) waitVisibly(Date.now() + seconds * 1000, retry);
   if (isNew) show("fault");

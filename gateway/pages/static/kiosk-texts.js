@@ -74,6 +74,7 @@ const ENGLISH = {
   notStamped: "“{action}” was not recorded. Please try again.",
   tryAgain: "Try again",
   enrolAgain: "Enrol again",
+  takeOver: "Use this window",
   trustPage: "How to trust the certificate",
   tryingAgainIn: "Trying again by itself in {seconds} s",
   whatToDo: "What to do",
@@ -83,6 +84,7 @@ const ENGLISH = {
 const FAULTS_ENGLISH = {
   "insecure-context": ["This page needs HTTPS", "The page was opened over plain HTTP from another machine. Browsers keep a terminal's key only on a protected connection, so nothing can be enrolled or stamped here.", "Open the gateway's address with https:// instead. If its certificate is not trusted on this device yet, the page /trust shows how to install it."],
   "no-ed25519": ["This browser is too old", "The browser cannot make or keep the key that a terminal needs (Ed25519 in WebCrypto, stored in IndexedDB).", "Update it, or use a current Chrome, Edge, Firefox or Safari, and no private window."],
+  "open-elsewhere": ["The terminal is open in another window", "Only one window of this browser stamps, so that its key is never used by two.", "Close the other window, and this one goes on by itself; or use this one."],
   offline: ["No connection", "The gateway cannot be reached. Stamping is not possible now, and nothing was recorded.", "Check the network cable or the Wi-Fi. If it lasts, tell IT, and write your time down for HR meanwhile."],
   busy: ["There is a lot going on", "The gateway is busy. Nothing was recorded.", "Please wait a few seconds, then sign in."],
   "state-unavailable": ["Stamping is not possible right now", "The gateway cannot check safely at the moment. Nothing was recorded.", "Please wait a little. If it lasts, tell IT, and write your time down for HR meanwhile."],
@@ -175,6 +177,7 @@ const GERMAN = {
   notStamped: "„{action}“ wurde nicht gebucht. Bitte noch einmal versuchen.",
   tryAgain: "Noch einmal versuchen",
   enrolAgain: "Neu anmelden",
+  takeOver: "Dieses Fenster benutzen",
   trustPage: "So wird dem Zertifikat vertraut",
   tryingAgainIn: "Neuer Versuch von selbst in {seconds} s",
   whatToDo: "Was zu tun ist",
@@ -183,6 +186,7 @@ const GERMAN = {
 const FAULTS_GERMAN = {
   "insecure-context": ["Diese Seite braucht HTTPS", "Die Seite wurde über einfaches HTTP von einem anderen Gerät geöffnet. Browser bewahren den Schlüssel eines Terminals nur bei geschützter Verbindung auf; darum kann hier nichts angemeldet und nichts gestempelt werden.", "Die Adresse des Servers mit https:// öffnen. Wird seinem Zertifikat auf diesem Gerät noch nicht vertraut, zeigt die Seite /trust, wie man es installiert."],
   "no-ed25519": ["Dieser Browser ist zu alt", "Der Browser kann den Schlüssel, den ein Terminal braucht, nicht erzeugen oder nicht behalten (Ed25519 in WebCrypto, in IndexedDB gespeichert).", "Bitte aktualisieren oder ein aktuelles Chrome, Edge, Firefox oder Safari benutzen, kein privates Fenster."],
+  "open-elsewhere": ["Das Terminal ist in einem anderen Fenster offen", "Nur ein Fenster dieses Browsers stempelt, damit nie zwei denselben Schlüssel benutzen.", "Das andere Fenster schließen, dann geht es hier von selbst weiter; oder dieses benutzen."],
   offline: ["Keine Verbindung", "Der Server ist nicht erreichbar. Stempeln ist jetzt nicht möglich, und es wurde nichts gebucht.", "Netzwerkkabel oder WLAN prüfen. Wenn es dauert: die IT verständigen und die Zeit für die Personalabteilung aufschreiben."],
   busy: ["Gerade ist viel los", "Der Server ist ausgelastet. Es wurde nichts gebucht.", "Bitte ein paar Sekunden warten, dann anmelden."],
   "state-unavailable": ["Stempeln ist gerade nicht möglich", "Der Server kann im Moment nicht sicher prüfen. Es wurde nichts gebucht.", "Bitte etwas warten. Wenn es dauert: die IT verständigen und die Zeit für die Personalabteilung aufschreiben."],

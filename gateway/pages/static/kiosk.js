@@ -6,6 +6,7 @@ import { canHoldKeys, load, lostTerminal, remove } from "./kiosk-keys.js";
 import { alone, at, endFault, isShown, localise, show, showFault, tell } from "./kiosk-screens.js";
 import { Refusal, ServerClock } from "./kiosk-signing.js";
 import { say, sayFault } from "./kiosk-texts.js";
+import { becomeTheTerminal } from "./kiosk-window.js";
 
 const UPDATE_MINUTES = 60;
 const WORTHLESS = ["device-revoked", "key-expired"]; // the key never counts again; after other faults it still may
@@ -31,6 +32,7 @@ function takeCode() {
 async function run(code) {
   if (!isSecureContext) return showFault("insecure-context");
   if (!(await canHoldKeys())) return showFault("no-ed25519", { retry: () => location.reload() });
+  await becomeTheTerminal();
   navigator.storage?.persist?.(); // some browsers ask first, and nobody may be there to answer
   for (let again = false; ; [code, again] = [null, true]) {
     const stored = await load();
@@ -95,11 +97,16 @@ function refuseCode(text) {
   at("code").focus();
 }
 
+async function wordList() {
+  const answer = await fetch(document.body.dataset.words).catch(() => null);
+  if (!answer?.ok) throw new Refusal("offline");
+  return (await answer.text()).trim().split(/\s+/);
+}
+
 /** Show the five words until IT has approved. */
 async function approved(terminal) {
   endFault();
-  const list = (await (await fetch(document.body.dataset.words)).text()).trim().split(/\s+/);
-  const words = await enrolmentWords(terminal.key.keyid, terminal.gatewayKeyid, terminal.enrolmentId, list);
+  const words = await enrolmentWords(terminal.key.keyid, terminal.gatewayKeyid, terminal.enrolmentId, await wordList());
   at("word-list").replaceChildren(
     ...words.map((word) => {
       const item = document.createElement("li");
@@ -112,14 +119,18 @@ async function approved(terminal) {
   show("words", at("words-title"));
   const asking = new AbortController();
   const givenUp = new Promise((_, reject) => {
-    at("give-up").onclick = async () => {
+    at("give-up").onclick = () => {
       asking.abort();
-      await giveUp(terminal);
-      reject(new Refusal("given-up"));
+      giveUp(terminal).then(() => reject(new Refusal("given-up")), reject);
     };
   });
   const trouble = (fault) => tell("words-problem", fault === null ? "" : sayFault(fault.problem).text);
-  return Promise.race([untilApproved(terminal, clock, trouble, asking.signal), givenUp]);
+  const isApproved = untilApproved(terminal, clock, trouble, asking.signal).catch((fault) => {
+    // Whoever gives up is through when the store is empty, not when a question under way has noticed.
+    if (asking.signal.aborted) return givenUp;
+    throw fault;
+  });
+  return Promise.race([isApproved, givenUp]);
 }
 
 /** A fault of the ceremony, until somebody has read it. */
