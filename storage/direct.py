@@ -1,6 +1,8 @@
-"""Transactions of the hot path, past SQLAlchemy's execution: on SQLite two trips to the driver instead of six.
+"""Transactions of the hot path, past SQLAlchemy's execution: two trips to the driver instead of six.
 
-Stamps of one moment are read in one trip and written and committed in another. SQLAlchemy makes, pools and replaces the
+Stamps of one moment are read in one trip and written and committed in another. On SQLite the write lock is held from
+the first to the second. PostgreSQL locks nothing in between: what it writes is one statement, which makes sure that
+all is as it was read; each trip more would leave a busy event loop waiting. SQLAlchemy makes, pools and replaces the
 connection; what it does for each statement (a greenlet, a cursor, a begin, a reset) costs more than the statements
 themselves, and on SQLite every trip to the driver's thread has to win the GIL back from a busy event loop.
 """
@@ -9,12 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import asynccontextmanager, suppress
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import exc
 
-from storage.incoming import one_for_postgres
+from storage.errors import Conflict
 from storage.sqlite import is_file_trouble
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
     import asyncpg
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from storage.incoming import RowsStatement
+    from storage.incoming import RowsStatement, RowsWrite
     from storage.sqlite import OneHopConnection
-
-    Call = tuple[RowsStatement, Sequence[Sequence[Any]]]
 
 Rows = list[Any]
 
@@ -35,13 +34,13 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 class DirectTransaction(Protocol):
-    """One transaction: `fetch` once, then `commit` once; left without it, it is rolled back."""
+    """One transaction: `fetch`, then `commit` once; left without it, it is rolled back."""
 
-    async def fetch(self, *calls: Call) -> list[Rows]:
-        """Begin, execute statements and return the rows of each, in this order."""
+    async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:
+        """Execute a statement and return the rows that it finds."""
 
-    async def commit(self, *calls: Call) -> None:
-        """Execute statements that do not read what another of them writes, and commit; durable when it returns."""
+    async def commit(self, write: RowsWrite, *sets: Sequence[Sequence[Any]]) -> None:
+        """Write and commit; durable when it returns. Raises `Conflict` when what was read is no longer so."""
 
     async def roll_back(self) -> None:
         """Undo what was not committed; nothing to do after `commit`."""
@@ -112,13 +111,13 @@ class _SqliteTransaction:
         self._driver = driver
         self._open = self.committed = False
 
-    async def fetch(self, *calls: Call) -> list[Rows]:
-        self._open = True
-        found = await self._driver.run(_begin_and_fetch, [statement.for_sqlite(rows) for statement, rows in calls])
-        return [statement.rows_from_sqlite(text) for (statement, _), text in zip(calls, found, strict=True)]
+    async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:
+        begins, self._open = not self._open, True
+        found = await self._driver.run(_begin_and_fetch if begins else _fetch, *statement.for_sqlite(rows))
+        return statement.rows_from_sqlite(found)
 
-    async def commit(self, *calls: Call) -> None:
-        await self._driver.run(_execute_and_commit, [statement.for_sqlite(rows) for statement, rows in calls])
+    async def commit(self, write: RowsWrite, *sets: Sequence[Sequence[Any]]) -> None:
+        await self._driver.run(_execute_and_commit, write.for_sqlite(sets))
         self._open, self.committed = False, True
 
     async def roll_back(self) -> None:
@@ -127,9 +126,14 @@ class _SqliteTransaction:
             self._open = False
 
 
-def _begin_and_fetch(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> list[str]:
+def _begin_and_fetch(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> str:
     connection.execute(BEGIN)
-    return [connection.execute(sql, values).fetchone()[0] for sql, values in calls]
+    return _fetch(connection, sql, values)
+
+
+def _fetch(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) -> str:
+    found: str = connection.execute(sql, values).fetchone()[0]
+    return found
 
 
 def _execute_and_commit(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> None:
@@ -141,24 +145,19 @@ def _execute_and_commit(connection: sqlite3.Connection, calls: list[tuple[str, t
 class _PostgresTransaction:
     def __init__(self, driver: asyncpg.Connection[Any]) -> None:
         self._driver = driver
-        self._open = self.committed = False
+        self.committed = False
 
-    async def fetch(self, *calls: Call) -> list[Rows]:
-        self._open = True
-        await self._driver.execute("BEGIN")
-        found: list[Rows] = []
-        for statement, rows in calls:
-            sql, values = statement.for_postgres(rows)
-            found.append(await self._driver.fetch(sql, *values))
+    async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:
+        sql, values = statement.for_postgres(rows)
+        found: Rows = await self._driver.fetch(sql, *values)
         return found
 
-    async def commit(self, *calls: Call) -> None:
-        values = chain.from_iterable(statement.for_postgres(rows)[1] for statement, rows in calls)
-        await self._driver.fetch(one_for_postgres(tuple(statement for statement, _ in calls)), *values)
-        await self._driver.execute("COMMIT")
-        self._open, self.committed = False, True
+    async def commit(self, write: RowsWrite, *sets: Sequence[Sequence[Any]]) -> None:
+        sql, values = write.for_postgres(sets)
+        ((is_written,),) = await self._driver.fetch(sql, *values)
+        if not is_written:
+            raise Conflict("what was read has changed")
+        self.committed = True
 
     async def roll_back(self) -> None:
-        if self._open:
-            await self._driver.execute("ROLLBACK")
-            self._open = False
+        """Nothing is open between two statements."""

@@ -26,31 +26,25 @@ ROWS_AT_MOST: Final = 256
 _BETWEEN: Final = "\x1f"
 _NULL: Final = "\x1e"
 
+_XMIN: Final = "p.xmin::text::bigint"
+"""The transaction that wrote a row (PostgreSQL manual, 5.6): another one, another version of the row."""
+
 
 class RowsStatement:
     """A statement over incoming rows with these columns, each given as its PostgreSQL type.
 
     `body` follows the common table expression. In it, `{or_rollback}` becomes SQLite's conflict clause, without which
-    a statement of many rows copies every page it touches, to be able to undo itself alone; `{for_update}` becomes
-    PostgreSQL's row lock on the table `locks`. `answers` names the columns of the rows that come back, if any do.
+    a statement of many rows copies every page it touches, to be able to undo itself alone; `{version}` becomes what
+    tells one version of the row `p` from the next, for `RowsWrite`. `answers` names the columns of the rows that come
+    back, if any do.
     """
 
-    def __init__(self, columns: Mapping[str, str], body: str, *, answers: Sequence[str] = (), locks: str = "") -> None:
-        self.columns: Final = tuple(columns)
+    def __init__(self, columns: Mapping[str, str], body: str, *, answers: Sequence[str] = ()) -> None:
+        self.columns: Final = dict(columns)
         names = ", ".join(columns)
-        asked = body.format(or_rollback="", for_update=f"FOR UPDATE OF {locks}")
-
-        @cache
-        def postgres(first: int) -> str:
-            arrays = ", ".join(
-                f"string_to_array(${place}::text, chr({ord(_BETWEEN)}), chr({ord(_NULL)}))::{kind}[]"
-                for place, kind in enumerate(columns.values(), first)
-            )
-            return f"WITH incoming({names}) AS (SELECT * FROM unnest({arrays})) {asked}"  # noqa: S608
-
-        self._postgres: Final = postgres
+        self._postgres: Final = f"WITH {self.postgres_rows('incoming', 1)} {body.format(or_rollback='', version=_XMIN)}"
         row = f"({', '.join('?' * len(columns))})"
-        rest = body.format(or_rollback="OR ROLLBACK", for_update="")
+        rest = body.format(or_rollback="OR ROLLBACK", version="0")
         if answers:
             rest = f"SELECT json_group_array(json_array({', '.join(answers)})) FROM ({rest})"  # noqa: S608
 
@@ -72,25 +66,46 @@ class RowsStatement:
 
     def for_postgres(self, rows: Sequence[Sequence[Any]]) -> tuple[str, tuple[str, ...]]:
         """Return the same for PostgreSQL."""
+        return self._postgres, self.postgres_values(rows)
+
+    def postgres_rows(self, name: str, first: int) -> str:
+        """Return a common table expression of the rows, its parameters numbered from `first`."""
+        arrays = ", ".join(
+            f"string_to_array(${place}::text, chr({ord(_BETWEEN)}), chr({ord(_NULL)}))::{kind}[]"
+            for place, kind in enumerate(self.columns.values(), first)
+        )
+        return f"{name}({', '.join(self.columns)}) AS (SELECT * FROM unnest({arrays}))"  # noqa: S608
+
+    @staticmethod
+    def postgres_values(rows: Sequence[Sequence[Any]]) -> tuple[str, ...]:
+        """Return the parameters of `postgres_rows`."""
         _require_size(rows)
-        return self._postgres(1), tuple(map(_joined, zip(*rows, strict=True)))
-
-    def postgres_text(self, first: int) -> str:
-        """Return the statement for PostgreSQL with its parameters numbered from `first`."""
-        return self._postgres(first)
+        return tuple(map(_joined, zip(*rows, strict=True)))
 
 
-@cache
-def one_for_postgres(statements: tuple[RowsStatement, ...]) -> str:
-    """Return statements that write as one, which is one trip; their parameters follow one another.
+class RowsWrite:
+    """What a transaction writes over several sets of rows: on SQLite a statement for each, in their order.
 
-    All of them see what was there before any of them (PostgreSQL manual, 7.8.4), so none may read what another writes.
+    On PostgreSQL one statement for all, which is one trip and commits by itself. `postgres` follows the common table
+    expressions of the rows, each under the name of its statement here, and answers whether it has written anything:
+    nothing has locked what was read, so it must make sure that this is still true.
     """
-    steps, first = [], 1
-    for number, statement in enumerate(statements):
-        steps.append(f"step_{number} AS ({statement.postgres_text(first)})")
-        first += len(statement.columns)
-    return f"WITH {', '.join(steps)} SELECT"
+
+    def __init__(self, statements: Mapping[str, RowsStatement], postgres: str) -> None:
+        self._statements: Final = tuple(statements.values())
+        rows, first = [], 1
+        for name, statement in statements.items():
+            rows.append(statement.postgres_rows(name, first))
+            first += len(statement.columns)
+        self._postgres: Final = f"WITH {', '.join(rows)}, {postgres.format(version=_XMIN)}"
+
+    def for_sqlite(self, sets: Sequence[Sequence[Sequence[Any]]]) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return each statement with its parameters; a set of rows for each, in the order of the statements."""
+        return [statement.for_sqlite(rows) for statement, rows in zip(self._statements, sets, strict=True)]
+
+    def for_postgres(self, sets: Sequence[Sequence[Sequence[Any]]]) -> tuple[str, tuple[str, ...]]:
+        """Return the statement and its parameters over the same sets."""
+        return self._postgres, tuple(chain.from_iterable(map(RowsStatement.postgres_values, sets)))
 
 
 def _require_size(rows: Sequence[Sequence[Any]]) -> None:

@@ -1,6 +1,6 @@
 """Stamps, which are never changed, and the presence row of each person that follows from them.
 
-`read_batch` and `commit_batch` are the hot path: four statements for all stamps of one moment, built once in this
+`read_batch` and `commit_batch` are the hot path: a few statements for all stamps of one moment, built once in this
 module, in two trips to the driver.
 """
 
@@ -28,7 +28,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from storage.incoming import RowsStatement
+from storage.incoming import RowsStatement, RowsWrite
 from storage.schema import Duration, Id, Instant, metadata
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ class Stamp:
 class PresenceRow(NamedTuple):
     """What is true of one person after `sequence` stamps; times are Unix seconds.
 
-    A tuple because 64 of them are made in each batch. `active` is the person's, read in the same statement.
+    A tuple because 64 of them are made in each batch. `active` is the person's, read in the same statement. `version`
+    tells this row from a later one on PostgreSQL, where nothing locks it.
     """
 
     user_id: str
@@ -108,6 +109,7 @@ class PresenceRow(NamedTuple):
     open_since: float | None
     clock_out_missing: bool
     active: bool
+    version: int = 0
 
 
 class NewStamp(NamedTuple):
@@ -127,13 +129,17 @@ class NewStamp(NamedTuple):
 
 
 class NewPresence(NamedTuple):
-    """What is true of a person from now on, in the order of `_SAVE_PRESENCE`; times are Unix seconds."""
+    """What is true of a person from now on, in the order of `_SAVE_PRESENCE`; times are Unix seconds.
+
+    `version`: of the row it follows from.
+    """
 
     user_id: str
     state: str
     sequence: int
     worked_day: str
     clock_out_missing: bool
+    version: int
     since: float
     worked_seconds: float
     open_since: float | None
@@ -173,17 +179,15 @@ _PRESENCE: Final = select(
     _people.c.active,
 ).join_from(presence, _people, _people.c.id == presence.c.user_id)
 
-_LOCK_PRESENCE: Final = RowsStatement(
-    {"user_id": "text"},
-    # Everybody locks in the same order, so that two transactions never wait for each other.
+_READ_PRESENCE: Final = RowsStatement(
+    {"user_id": "text", "stamp_id": "text"},
     """
     SELECT p.user_id, p.company_id, p.state, p.since, p.sequence, p.worked_day, p.worked_seconds, p.open_since,
-           p.clock_out_missing, u.active
+           p.clock_out_missing, u.active, {version} AS version, s.stamp_id AS repeats
     FROM incoming AS i JOIN presence AS p ON p.user_id = i.user_id JOIN users AS u ON u.id = p.user_id
-    ORDER BY p.user_id {for_update}
+    LEFT JOIN stamps AS s ON s.user_id = i.user_id AND s.stamp_id = i.stamp_id
     """,
-    answers=PresenceRow._fields,
-    locks="p",
+    answers=(*PresenceRow._fields, "repeats"),
 )
 _FIND_REPEATS: Final = RowsStatement(
     {"user_id": "text", "stamp_id": "text"},
@@ -221,6 +225,7 @@ _SAVE_PRESENCE: Final = RowsStatement(
         "sequence": "integer",
         "worked_day": "text",
         "clock_out_missing": "boolean",
+        "version": "bigint",
         "since": "bigint",
         "worked_seconds": "bigint",
         "open_since": "bigint",
@@ -234,8 +239,37 @@ _SAVE_PRESENCE: Final = RowsStatement(
 )
 
 
+_RECORD: Final = RowsWrite(
+    {"added": _INSERT_STAMPS, "changed": _SAVE_PRESENCE},
+    # Everybody locks in the same order, so that two statements never wait for each other. Whoever had to wait looks at
+    # the row anew: of what somebody else has written meanwhile, a correction too, and of people who were deactivated,
+    # there is none in `unchanged`.
+    """
+    unchanged AS (
+        SELECT p.user_id
+        FROM changed AS c JOIN presence AS p ON p.user_id = c.user_id AND {version} = c.version
+        JOIN users AS u ON u.id = c.user_id AND u.active
+        ORDER BY p.user_id FOR UPDATE OF p
+    ),
+    judged AS (SELECT (SELECT count(*) FROM unchanged) = (SELECT count(*) FROM changed) AS is_true),
+    moved AS (
+        UPDATE presence AS p
+        SET state = c.state, sequence = c.sequence, worked_day = c.worked_day, clock_out_missing = c.clock_out_missing,
+            since = c.since, worked_seconds = c.worked_seconds, open_since = c.open_since
+        FROM changed AS c, judged WHERE p.user_id = c.user_id AND judged.is_true
+    ),
+    recorded AS (
+        INSERT INTO stamps (id, company_id, user_id, sequence, stamp_id, action, tier, device_id, link_version,
+                            request_id, at)
+        SELECT added.* FROM added, judged WHERE judged.is_true
+    )
+    SELECT is_true FROM judged
+    """,
+)
+
+
 def _presence_row(row: Sequence[Any]) -> PresenceRow:
-    user_id, company_id, state, since, sequence, day, worked, opened, missing, active = row
+    user_id, company_id, state, since, sequence, day, worked, opened, missing, active, *more = row
     return PresenceRow(
         user_id,
         company_id,
@@ -247,6 +281,7 @@ def _presence_row(row: Sequence[Any]) -> PresenceRow:
         None if opened is None else opened / 1000,
         bool(missing),
         bool(active),
+        more[0] if more else 0,
     )
 
 
@@ -285,15 +320,14 @@ async def read_batch(
 ) -> tuple[dict[str, PresenceRow], dict[tuple[str, str], Stamp]]:
     """Begin and read what a batch of stamps depends on: `(user_id, stamp_id)` of each, 1 to 256 of them.
 
-    Returns the presence of these people, locked in the order of their ids (unknown ids are left out), and the stamps
-    that exist already, keyed by the pair. SQLite needs no row lock: a write transaction holds the whole file.
+    Returns the presence of these people (unknown ids are left out), and the stamps that exist already, keyed by the
+    pair. On SQLite nobody else writes from here on; on PostgreSQL `commit_batch` finds out whether anybody did.
     """
-    presence_rows, repeats = await transaction.fetch(
-        (_LOCK_PRESENCE, [(user_id,) for user_id in dict.fromkeys(user_id for user_id, _ in pairs)]),
-        (_FIND_REPEATS, list(dict.fromkeys(pairs))),
-    )
-    known = {(stamp.user_id, stamp.stamp_id): stamp for stamp in map(_raw_stamp, repeats)}
-    return {row[0]: _presence_row(row) for row in presence_rows}, known
+    found = await transaction.fetch(_READ_PRESENCE, list(dict.fromkeys(pairs)))
+    repeated = [(row[0], row[-1]) for row in found if row[-1] is not None]
+    # Seldom, after a lost answer; a stamp never changes, so it is the same a moment later.
+    repeats = map(_raw_stamp, await transaction.fetch(_FIND_REPEATS, repeated)) if repeated else ()
+    return {row[0]: _presence_row(row) for row in found}, {(one.user_id, one.stamp_id): one for one in repeats}
 
 
 async def commit_batch(
@@ -301,23 +335,21 @@ async def commit_batch(
 ) -> None:
     """Insert the stamps, update the presence of the people they change (nobody twice) and commit.
 
-    Raises (at the end of the transaction's block) `Conflict` on `stamps.user_id,stamps.sequence` when somebody stamped
-    without the lock, and on `stamps.user_id,stamps.stamp_id`.
+    Raises (at the end of the transaction's block) `Conflict`, and has written nothing, when a person's presence is no
+    longer what was read, on `stamps.user_id,stamps.sequence`, and on `stamps.user_id,stamps.stamp_id`.
     """
     await transaction.commit(
-        (_INSERT_STAMPS, inserts),
-        (
-            _SAVE_PRESENCE,
-            [
-                (
-                    *row[:-3],
-                    round(row.since * 1000),
-                    round(row.worked_seconds * 1000),
-                    None if row.open_since is None else round(row.open_since * 1000),
-                )
-                for row in changed
-            ],
-        ),
+        _RECORD,
+        inserts,
+        [
+            (
+                *row[:-3],
+                round(row.since * 1000),
+                round(row.worked_seconds * 1000),
+                None if row.open_since is None else round(row.open_since * 1000),
+            )
+            for row in changed
+        ],
     )
 
 

@@ -82,7 +82,7 @@ class StampBatch:
         return Recorded(stamp, status_after(after), False)
 
     def changed(self) -> list[NewPresence]:
-        """Return the presence to write, one row per person, in the order in which they were locked."""
+        """Return the presence to write, one row per person."""
         return [
             NewPresence(
                 user_id,
@@ -90,11 +90,12 @@ class StampBatch:
                 presence.sequence,
                 presence.worked_day,
                 presence.clock_out_missing,
+                self._rows[user_id].version,
                 presence.since,
                 presence.worked_seconds,
                 presence.open_since,
             )
-            for user_id, presence in sorted(self._presence.items())
+            for user_id, presence in self._presence.items()
         ]
 
 

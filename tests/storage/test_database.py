@@ -366,7 +366,7 @@ async def test_after_a_failed_disk_the_connection_of_the_stamps_is_opened_anew_t
         await stamps.read_batch(transaction, pairs)
     broken = sqlite_database._rows_writer._driver
 
-    def failing(connection: sqlite3.Connection, calls: object) -> object:
+    def failing(connection: sqlite3.Connection, *statement: object) -> object:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR | 2 << 8, "SQLITE_IOERR_READ"
         raise error

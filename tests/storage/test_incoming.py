@@ -18,7 +18,7 @@ ROWS = RowsStatement(COLUMNS, "SELECT word, number, flag FROM incoming", answers
 async def test_values_arrive_as_they_were_sent(database: Database) -> None:
     rows = [("Čapek, {\"'\\", 1 << 40, True), ("", None, False), ("NULL", -1, None), (None, 0, True)]
     async with database.write_rows() as transaction:
-        (found,) = await transaction.fetch((ROWS, rows))
+        found = await transaction.fetch(ROWS, rows)
     assert [tuple(row) for row in found] == rows
 
 
@@ -27,8 +27,8 @@ async def test_what_parts_the_values_is_refused_or_kept(database: Database, valu
     rows = [(value, 1, True), (None, 2, False)]
     async with database.write_rows() as transaction:
         if database.is_sqlite:
-            (found,) = await transaction.fetch((ROWS, rows))
+            found = await transaction.fetch(ROWS, rows)
             assert [row[0] for row in found] == [value, None]
         else:
             with pytest.raises(ValueError, match="control character"):
-                await transaction.fetch((ROWS, rows))
+                await transaction.fetch(ROWS, rows)
