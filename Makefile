@@ -56,16 +56,16 @@ clean: ## remove the virtual environment and every cache (demo-data stays)
 	@find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 browser: # the browser tests drive the system's Chromium; installed here only where that takes no password
-	@if [ -n "$$STAMPGATE_TEST_CHROMIUM" ]; then exit 0; fi; \
+	@if [ -n "$$STAMPGATE_TEST_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make test: installing chromium for the browser tests"; apt-get update -qq; \
+	  export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y -qq --no-install-recommends fonts-liberation"; \
+	  if $$install chromium-headless-shell >/dev/null 2>&1 || $$install chromium >/dev/null; then exit 0; fi; \
+	fi; \
 	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 	  if command -v $$name >/dev/null; then exit 0; fi; \
 	done; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "make test: installing chromium for the browser tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null; \
-	else \
-	  echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1; \
-	fi
+	echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1
 
 proxies: # the doctor is tried through real ones, started by the tests on free ports; the packages' own services stay off
 	@missing=""; for name in nginx caddy haproxy; do \
