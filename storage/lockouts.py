@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, Index, LargeBinary, String, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Column, Index, LargeBinary, String, Table, and_, delete, func, insert, or_, select, update
 
 from storage.schema import Id, Instant, RowNumber, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 pin_failures = Table(
@@ -64,11 +65,35 @@ class Lockout:
     user_id: str | None = None
     cleared_at: float | None = None
 
+    @property
+    def whom(self) -> str | None:
+        """Whom the audit trail names. A number nobody has is named by nothing: its hash is of use to nobody there."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return f"{self.scope}:{self.subject}" if self.scope in ("device", "company") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What SQL says about one number at one moment. Times are Unix seconds.
+
+    `until`: the end of the lock in force that ends last, `None` without one. `is_disabled`: locked until a new PIN.
+    `failures`: when the number's wrong tries were that count towards the rolling window, oldest first.
+    """
+
+    is_disabled: bool
+    until: float | None
+    failures: tuple[float, ...]
+
 
 _COLUMNS: Final = tuple(lockouts.c)
 _SELECT: Final = select(*_COLUMNS).order_by(lockouts.c.since.desc(), lockouts.c.id.desc())
 _RECORD: Final = insert(pin_failures)
 _COUNT: Final = select(pin_failures.c.subject, func.count()).group_by(pin_failures.c.subject)
+
+
+def _holds(now: float) -> ColumnElement[bool]:
+    return or_(lockouts.c.until.is_(None), lockouts.c.until > now)
 
 
 async def record_failure(connection: AsyncConnection, subject: bytes, at: float) -> None:
@@ -120,7 +145,7 @@ async def get(connection: AsyncConnection, lockout_id: str) -> Lockout | None:
 
 async def active(connection: AsyncConnection, company_id: str | None, now: float) -> list[Lockout]:
     """Return the locks in force at `now`, newest first; `company_id` `None` means all companies."""
-    statement = _SELECT.where(lockouts.c.cleared_at.is_(None), or_(lockouts.c.until.is_(None), lockouts.c.until > now))
+    statement = _SELECT.where(lockouts.c.cleared_at.is_(None), _holds(now))
     if company_id is not None:
         statement = statement.where(lockouts.c.company_id == company_id)
     return [Lockout(**row._mapping) for row in await connection.execute(statement)]
@@ -132,12 +157,30 @@ async def uncleared(connection: AsyncConnection, subjects: Collection[str]) -> l
     return [Lockout(**row._mapping) for row in await connection.execute(statement)]
 
 
-async def disabled(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
-    """Return those of `subjects` that are locked until somebody clears them."""
-    statement = select(lockouts.c.subject).where(
-        lockouts.c.subject.in_(subjects), lockouts.c.cleared_at.is_(None), lockouts.c.until.is_(None)
+async def standing(
+    connection: AsyncConnection, tier: str, number: bytes, places: Collection[str], now: float, window: float
+) -> Standing:
+    """Return what holds at `now` for a number (its keyed hash) and the places that its try concerns.
+
+    Those are the terminal's or the company's id. `window` is in seconds; what failed before an unlock counts no more.
+    """
+    own, start = number.hex(), now - window
+    statement = select(lockouts.c.subject, lockouts.c.until, lockouts.c.cleared_at).where(
+        lockouts.c.tier == tier,
+        lockouts.c.subject.in_((own, *places)),
+        or_(lockouts.c.cleared_at > start, and_(lockouts.c.cleared_at.is_(None), _holds(now))),
     )
-    return set((await connection.execute(statement)).scalars())
+    is_disabled, until = False, None
+    for subject, ending, cleared_at in await connection.execute(statement):
+        if cleared_at is not None:
+            start = max(start, cleared_at) if subject == own else start
+        elif ending is None:
+            is_disabled = True
+        else:
+            until = max(until or ending, ending)
+    failed = select(pin_failures.c.at).where(pin_failures.c.subject == number, pin_failures.c.at > start)
+    times = (await connection.execute(failed.order_by(pin_failures.c.at))).scalars()
+    return Standing(is_disabled, until, tuple(times))
 
 
 async def clear(connection: AsyncConnection, ids: Collection[str], at: float) -> list[Lockout]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from storage import audit, lockouts
 from tests.storage.rows import NOW, new_id
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from storage.database import Database
 
 ADA, BOB = b"a" * 32, b"b" * 32
@@ -89,7 +91,6 @@ async def test_locks_are_in_force_until_they_end_or_are_cleared(database: Databa
         assert await lockouts.active(connection, company, NOW + 5) == [forever, timed]
         assert await lockouts.active(connection, None, NOW + 60) == [elsewhere, forever]
         assert await lockouts.uncleared(connection, ["aa", "cc"]) == [elsewhere, over, timed]
-        assert await lockouts.disabled(connection, ["aa", "bb", "cc", "dd"]) == {"aa", "bb"}
         cleared = await lockouts.clear(connection, [timed.id, forever.id, new_id()], NOW + 10)
         assert sorted(cleared, key=lambda lock: lock.since) == [
             replace(timed, cleared_at=NOW + 10),
@@ -97,4 +98,33 @@ async def test_locks_are_in_force_until_they_end_or_are_cleared(database: Databa
         ]
         assert await lockouts.clear(connection, [timed.id], NOW + 11) == []
         assert await lockouts.active(connection, company, NOW) == [over]
-        assert await lockouts.disabled(connection, ["bb"]) == set()
+
+
+async def test_how_a_number_stands_is_told_by_its_locks_its_place_and_its_day(database: Database) -> None:
+    company, number, day = new_id(), b"\xaa" * 32, 100.0
+
+    async def lock(connection: AsyncConnection, subject: str, until: float | None, **values: Any) -> str:
+        given: dict[str, Any] = {"tier": "phone", "scope": "number", "reason": "daily"} | values
+        one = lockouts.Lockout(id=new_id(), company_id=company, subject=subject, since=NOW, until=until, **given)
+        await lockouts.add_lock(connection, one)
+        return one.id
+
+    async with database.write() as connection:
+
+        async def now(at: float) -> lockouts.Standing:
+            return await lockouts.standing(connection, "phone", number, [company], at, day)
+
+        assert await now(NOW) == lockouts.Standing(False, None, ())
+        for ago in (day, 60, 40):
+            await lockouts.record_failure(connection, number, NOW - ago)
+        assert (await now(NOW)).failures == (NOW - 60, NOW - 40)
+        own = await lock(connection, number.hex(), NOW + 30)
+        await lock(connection, company, NOW + 20, scope="company")
+        await lock(connection, number.hex(), NOW + 90, tier="kiosk")
+        await lock(connection, "bb" * 32, None)
+        assert (await now(NOW)).until == NOW + 30
+        assert await lockouts.clear(connection, [own], NOW - 50)
+        assert await now(NOW) == lockouts.Standing(False, NOW + 20, (NOW - 40,)), "an unlock starts the day anew"
+        assert (await now(NOW + 20)).until is None
+        await lock(connection, number.hex(), None, reason="yearly")
+        assert (await now(NOW)).is_disabled
