@@ -46,6 +46,9 @@ YEAR_SECONDS: Final = 365 * 86400.0
 YEARLY_CAP: Final[Mapping[Tier, int]] = {"kiosk": 100, "phone": 50}
 """Wrong PINs per number in 365 days, after which that tier stays closed for it until a reset (policy: lockout)."""
 
+INSTANT: Final = 0.001
+"""Seconds between two moments that SQL tells apart."""
+
 CAPPED_RETRY_AFTER: Final = 3600
 """Seconds told to a number whose yearly cap is reached: it does not end by itself, and must not look special."""
 
@@ -87,8 +90,10 @@ class _Record:
     user: User | None
     pin_record: bytes | None
     failures_in_year: int
+    failures_in_day: int
     failures_since_sign_in: int
     standing: Standing
+    day_frees_at: float | None
 
 
 class PinLogin:
@@ -191,36 +196,45 @@ class PinLogin:
         these sums never let one guess too many through, however many try at once. Locks and the day are Redis' to
         count; asked here too, they outlast a Redis that was emptied.
         """
-        now, limits, standing = self._clock(), LIMITS[tier], record.standing
+        standing, until = record.standing, record.standing.until or 0.0
         if standing.is_disabled or record.failures_in_year + position > YEARLY_CAP[tier]:
             return CAPPED_RETRY_AFTER
-        until = standing.until or 0.0
-        if len(standing.failures) >= limits.daily:
-            until = max(until, standing.failures[-limits.daily] + limits.day)
-        elif len(standing.failures) + position > limits.daily:
-            until = max(until, now + 1)
-        return max(0, math.ceil(until - now))
+        if record.day_frees_at is not None:
+            until = max(until, record.day_frees_at)
+        elif record.failures_in_day + position > LIMITS[tier].daily:
+            until = max(until, record.at + 1)
+        return max(0, math.ceil(until - record.at))
 
     def _subject(self, credentials: Credentials, tier: str) -> bytes:
         return number_subject(self._guard_key, credentials.company_id, tier, credentials.personnel_number)
 
     async def _read(self, credentials: Credentials, subject: bytes) -> _Record:
-        now, tier = self._clock(), credentials.tier
-        year_ago = now - YEAR_SECONDS
-        places = [credentials.device_id or credentials.company_id]
+        now, limits = self._clock(), LIMITS[credentials.tier]
+        year_ago, day_ago = now - YEAR_SECONDS, now - limits.day
         both = [self._subject(credentials, tier) for tier in TIERS]
+        places = [credentials.device_id or credentials.company_id]
         async with self._database.read() as connection:
             found = await users.by_number(connection, credentials.company_id, credentials.personnel_number)
             user, pin_record = found if found is not None else (None, None)
-            since = user.failures_told_at if user is not None else None
-            since_sign_in = await lockouts.count_failures_of(connection, both, since or year_ago)
+            told_at = user.failures_told_at if user is not None else None
+            standing = await lockouts.standing(connection, credentials.tier, subject, places, now, day_ago)
+            # Behind the beginning of the window, as in Redis: what failed exactly a day ago has left it.
+            day = max(day_ago, standing.cleared_at or 0.0) + INSTANT
+            counted = await lockouts.count_failures_since(connection, both, (year_ago, day, told_at or year_ago))
+            in_year, in_day, _ = counted[subject]
+            frees_at = None
+            if in_day >= limits.daily:
+                oldest = await lockouts.latest_failure(connection, subject, limits.daily - 1)
+                frees_at = None if oldest is None else oldest + limits.day
             return _Record(
                 at=now,
                 user=user,
                 pin_record=pin_record,
-                failures_in_year=await lockouts.count_failures(connection, subject, year_ago),
-                failures_since_sign_in=sum(since_sign_in.values()),
-                standing=await lockouts.standing(connection, tier, subject, places, now, LIMITS[tier].day),
+                failures_in_year=in_year,
+                failures_in_day=in_day,
+                failures_since_sign_in=sum(counts[2] for counts in counted.values()),
+                standing=standing,
+                day_frees_at=frees_at,
             )
 
     async def _record_failure(self, credentials: Credentials, subject: bytes, record: _Record) -> None:

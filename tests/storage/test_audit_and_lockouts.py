@@ -100,8 +100,8 @@ async def test_locks_are_in_force_until_they_end_or_are_cleared(database: Databa
         assert await lockouts.active(connection, company, NOW) == [over]
 
 
-async def test_how_a_number_stands_is_told_by_its_locks_its_place_and_its_day(database: Database) -> None:
-    company, number, day = new_id(), b"\xaa" * 32, 100.0
+async def test_how_a_number_stands_is_told_by_its_locks_and_those_of_its_place(database: Database) -> None:
+    company, number = new_id(), b"\xaa" * 32
 
     async def lock(connection: AsyncConnection, subject: str, until: float | None, **values: Any) -> str:
         given: dict[str, Any] = {"tier": "phone", "scope": "number", "reason": "daily"} | values
@@ -112,19 +112,30 @@ async def test_how_a_number_stands_is_told_by_its_locks_its_place_and_its_day(da
     async with database.write() as connection:
 
         async def now(at: float) -> lockouts.Standing:
-            return await lockouts.standing(connection, "phone", number, [company], at, day)
+            return await lockouts.standing(connection, "phone", number, [company], at, at - 100)
 
-        assert await now(NOW) == lockouts.Standing(False, None, ())
-        for ago in (day, 60, 40):
-            await lockouts.record_failure(connection, number, NOW - ago)
-        assert (await now(NOW)).failures == (NOW - 60, NOW - 40)
+        assert await now(NOW) == lockouts.Standing()
         own = await lock(connection, number.hex(), NOW + 30)
-        await lock(connection, company, NOW + 20, scope="company")
+        pause = await lock(connection, company, NOW + 20, scope="company")
         await lock(connection, number.hex(), NOW + 90, tier="kiosk")
         await lock(connection, "bb" * 32, None)
-        assert (await now(NOW)).until == NOW + 30
-        assert await lockouts.clear(connection, [own], NOW - 50)
-        assert await now(NOW) == lockouts.Standing(False, NOW + 20, (NOW - 40,)), "an unlock starts the day anew"
-        assert (await now(NOW + 20)).until is None
+        assert await now(NOW) == lockouts.Standing(until=NOW + 30)
+        assert await now(NOW + 30) == lockouts.Standing()
+        assert await lockouts.clear(connection, [own], NOW + 1)
+        assert await now(NOW + 2) == lockouts.Standing(until=NOW + 20, cleared_at=NOW + 1)
+        assert await lockouts.clear(connection, [pause], NOW + 3)
+        assert await now(NOW + 4) == lockouts.Standing(cleared_at=NOW + 1), "an unlocked place wipes no number's tries"
+        assert await now(NOW + 101) == lockouts.Standing()
         await lock(connection, number.hex(), None, reason="yearly")
-        assert (await now(NOW)).is_disabled
+        assert (await now(NOW + 4)).is_disabled
+
+
+async def test_wrong_tries_are_counted_since_several_moments_at_once(database: Database) -> None:
+    async with database.write() as connection:
+        for ago in (300, 200, 100):
+            await lockouts.record_failure(connection, ADA, NOW - ago)
+        await lockouts.record_failure(connection, BOB, NOW - 250)
+        moments = (NOW - 300, NOW - 200, NOW - 199.999, NOW)
+        counted = await lockouts.count_failures_since(connection, [ADA, BOB, b"c" * 32], moments)
+        assert counted == {ADA: [3, 2, 1, 0], BOB: [1, 0, 0, 0], b"c" * 32: [0, 0, 0, 0]}
+        assert [await lockouts.latest_failure(connection, ADA, at) for at in (0, 2, 3)] == [NOW - 100, NOW - 300, None]

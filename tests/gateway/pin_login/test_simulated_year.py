@@ -56,8 +56,8 @@ class Attack:
         await self._try(self.house.people[NUMBER].pin)
 
     async def _try(self, pin: str) -> int:
-        place = {"device_id": "kiosk-1"} if self.tier == "kiosk" else {"source": "203.0.113.7"}
-        credentials = Credentials(self.tier, self.house.company_id, NUMBER, pin, request_id="request", **place)
+        device, source = ("kiosk-1", None) if self.tier == "kiosk" else (None, "203.0.113.7")
+        credentials = Credentials(self.tier, self.house.company_id, NUMBER, pin, "request", device, source)
         wait = 0
         try:
             await self.house.gateway.pin_login.sign_in(credentials)
