@@ -100,8 +100,8 @@ def test_the_limits_are_the_policys() -> None:
 
 
 @pytest.mark.parametrize("tier", TIERS)
-async def test_alone_with_the_number(house: House, hashes: Hashes, tier: Tier) -> None:
-    attack, (lock, daily, yearly) = Attack(house, hashes, tier), POLICY[tier]
+async def test_alone_with_the_number(on_redis: House, hashes: Hashes, tier: Tier) -> None:
+    attack, (lock, daily, yearly) = Attack(on_redis, hashes, tier), POLICY[tier]
     await a_year_of_it(attack, victim=False)
     times = attack.guesses
     assert all(sixth - fifth >= lock - 1 for fifth, sixth in zip(times[4::5], times[5::5], strict=False))
@@ -111,8 +111,8 @@ async def test_alone_with_the_number(house: House, hashes: Hashes, tier: Tier) -
 
 
 @pytest.mark.parametrize("tier", TIERS)
-async def test_riding_on_the_victims_own_right_sign_ins(house: House, hashes: Hashes, tier: Tier) -> None:
-    attack, (_, daily, yearly) = Attack(house, hashes, tier), POLICY[tier]
+async def test_riding_on_the_victims_own_right_sign_ins(on_redis: House, hashes: Hashes, tier: Tier) -> None:
+    attack, (_, daily, yearly) = Attack(on_redis, hashes, tier), POLICY[tier]
     await a_year_of_it(attack, victim=True)
     assert attack.most_within(DAY) == daily
     assert len(attack.guesses) == yearly
@@ -144,19 +144,19 @@ async def test_a_lock_outlasts_a_redis_that_loses_everything(
 
 
 @pytest.mark.parametrize("tier", TIERS)
-async def test_patiently_for_two_years_one_below_the_cap(house: House, hashes: Hashes, tier: Tier) -> None:
+async def test_patiently_for_two_years_one_below_the_cap(on_redis: House, hashes: Hashes, tier: Tier) -> None:
     """So nobody notices: the PIN stays on, and the next guess waits until the oldest one has left the year."""
-    await house.person(NUMBER)
-    attack, (_, daily, yearly) = Attack(house, hashes, tier), POLICY[tier]
-    end = house.clock() + 2 * YEAR_SECONDS
-    while house.clock() < end:
-        in_year = [at for at in attack.guesses if at > house.clock() - YEAR_SECONDS]
+    await on_redis.person(NUMBER)
+    attack, (_, daily, yearly) = Attack(on_redis, hashes, tier), POLICY[tier]
+    end = on_redis.clock() + 2 * YEAR_SECONDS
+    while on_redis.clock() < end:
+        in_year = [at for at in attack.guesses if at > on_redis.clock() - YEAR_SECONDS]
         if len(in_year) >= yearly - 1:
-            house.clock.move(in_year[0] + YEAR_SECONDS + 1 - house.clock())
+            on_redis.clock.move(in_year[0] + YEAR_SECONDS + 1 - on_redis.clock())
         else:
-            house.clock.move(await attack.guess())
+            on_redis.clock.move(await attack.guess())
     assert attack.most_within(DAY) <= daily
     assert attack.most_within(YEAR_SECONDS) == yearly - 1
     assert len(attack.guesses) >= 2 * (yearly - 1)
     await attack.victim_signs_in()
-    assert "pin.disabled" not in await house.audit_names()
+    assert "pin.disabled" not in await on_redis.audit_names()
