@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("link_hash", sa.LargeBinary(32), nullable=False),
         sa.Column("reported_at", sa.BigInteger),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.id"], name="fk_phone_links_company_id_companies"),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.id"], name="fk_phone_links_company_id"),
         sa.PrimaryKeyConstraint("company_id", "version", name="pk_phone_links"),
     )
     # Links that were replaced before this are forgotten: only the present ones are still there.
