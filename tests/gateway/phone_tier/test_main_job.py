@@ -95,6 +95,20 @@ async def test_a_stamp_after_a_rotation_names_the_new_poster_wherever_it_is_read
     assert "Phone Poster 1" in words
 
 
+async def test_phones_are_off_until_a_company_opts_in_for_itself(house: House) -> None:
+    companies = house.gateway.administration.companies
+    other = await companies.add("Elsewhere", actor="cli")
+    assert not other.public_stamp_enabled
+    theirs = house.phone()
+    theirs.link = (await companies.rotate_link(other.id, actor="cli")).token
+    await house.told()
+    assert (await theirs.company()).problem == "link-not-valid"
+    assert (await house.phone().company()).status == 200
+    await companies.update(other.id, {"public_stamp_enabled": True}, actor="cli")
+    await house.told()
+    assert (await theirs.company()).body["company"]["name"] == "Elsewhere"
+
+
 async def test_a_stamp_id_sent_again_answers_the_first_result(house: House) -> None:
     person, phone = await house.person("0101"), house.phone()
     await phone.sign_in("0101", person.pin)
