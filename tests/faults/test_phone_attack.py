@@ -131,7 +131,7 @@ async def test_a_thousand_numbers_and_three_common_pins_from_everywhere(
         assert sum(map(len, throttled)) > 2000
         assert chance_of_equal(*throttled) > 1e-4
         waits = [int(one.reply.headers["Retry-After"]) for one in attack.answers if one.reply.status == 429]
-        assert PAUSE_SECONDS - 60 < min(waits) <= max(waits) <= PAUSE_SECONDS
+        assert PAUSE_SECONDS - 300 < min(waits) <= max(waits) <= PAUSE_SECONDS
 
         # Whoever is known waits too, also when Redis loses everything, and gets in as soon as IT ends the pause.
         redis_server.flush()
