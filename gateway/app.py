@@ -47,6 +47,7 @@ from gateway.mail.service import Mailer
 from gateway.metrics import Metrics
 from gateway.people.service import People
 from gateway.people.slip_jobs import SlipJobs
+from gateway.phone.dead_posters import DeadPosters
 from gateway.phone.posters import Posters
 from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
 from gateway.pin_login.own_pin import OwnPin
@@ -152,6 +153,7 @@ class Gateway:
     pin_login: PinLogin
     own_pin: OwnPin
     posters: Posters
+    dead_posters: DeadPosters
     slip_jobs: SlipJobs
     stamping: Stamping
     heartbeats: Heartbeats
@@ -441,8 +443,9 @@ async def open_gateway(
             new_id=new_id,
         )
         closing.push_async_callback(slip_jobs.close)
+        dead_posters = DeadPosters(database=database, metrics=metrics, clock=clock, new_id=new_id)
         housekeeping = Housekeeping(database, clock, slip_jobs.forget_old)
-        for part in (feed, cleared, housekeeping, last_seen):
+        for part in (feed, cleared, housekeeping, last_seen, dead_posters):
             await part.start()
             closing.push_async_callback(part.stop)
         yield Gateway(
@@ -476,6 +479,7 @@ async def open_gateway(
             pin_login=login,
             own_pin=own_pin,
             posters=Posters(administration.companies),
+            dead_posters=dead_posters,
             slip_jobs=slip_jobs,
             stamping=stamping,
             heartbeats=heartbeats,

@@ -38,6 +38,7 @@ class AuditName(StrEnum):
     LOGIN_FAILED = "login.failed"
     PUBLIC_LINK_ROTATED = "public_link.rotated"
     PUBLIC_LINK_DISABLED = "public_link.disabled"
+    PUBLIC_LINK_REFUSED = "public_link.refused"
     ACCOUNT_INVITED = "account.invited"
     ACCOUNT_INVITATION_WITHDRAWN = "account.invitation_withdrawn"
     ACCOUNT_REGISTERED = "account.registered"

@@ -102,6 +102,9 @@ class Metrics:
         self.locks_total = Counter(
             "stampgate_locks_total", "Locks that began.", ["tier", "scope", "reason"], registry=self.registry
         )
+        self.dead_posters_total = Counter(
+            "stampgate_dead_posters_total", "Requests by a link that is not valid.", ["why"], registry=self.registry
+        )
         self.mails_total = Counter(
             "stampgate_mails_total", "Mails by kind and outcome.", ["kind", "outcome"], registry=self.registry
         )
@@ -128,12 +131,16 @@ class Metrics:
         self.refusals_total.labels(problem).inc()
 
     def login(self, tier: str, outcome: str) -> None:
-        """Count one sign-in attempt: ``accepted``, ``failed``, ``throttled``, ``busy``."""
+        """Count one check: ``right``, ``wrong``, ``throttled`` (no hash was computed), ``late``."""
         self.logins_total.labels(tier, outcome).inc()
 
     def lock(self, tier: str, scope: str, reason: str) -> None:
         """Count one lock that began."""
         self.locks_total.labels(tier, scope, reason).inc()
+
+    def dead_poster(self, why: str) -> None:
+        """Count one request with a link that is not valid: ``replaced``, ``switched-off``, ``unknown``."""
+        self.dead_posters_total.labels(why).inc()
 
     def mail(self, kind: str, outcome: str) -> None:
         """Count one try to deliver a mail: ``delivered``, ``again``, ``given-up``."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, insert, select
 from sqlalchemy import update as sql_update
 
+from storage import phone_links
+from storage.phone_links import PhoneLink
 from storage.schema import Id, Instant, Json, metadata
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ async def update(connection: AsyncConnection, company_id: str, **changes: object
 async def set_link(connection: AsyncConnection, company_id: str, link_hash: bytes | None, at: float) -> int | None:
     """Replace the phone link (`None`: no link any more) and return its new version, which only grows.
 
-    Returns `None` when there is no such company.
+    A link is remembered for good, so that its poster is known again. Returns `None` when there is no such company.
     """
     version: int | None = await connection.scalar(
         sql_update(companies)
@@ -107,6 +109,8 @@ async def set_link(connection: AsyncConnection, company_id: str, link_hash: byte
         )
         .returning(companies.c.link_version)
     )
+    if version is not None and link_hash is not None:
+        await phone_links.add(connection, PhoneLink(company_id, version, link_hash))
     return version
 
 

@@ -7,15 +7,31 @@ tells nobody which numbers exist.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, Index, LargeBinary, String, Table, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from storage.schema import Id, Instant, RowNumber, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
+    from sqlalchemy import ColumnElement, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 pin_failures = Table(
@@ -64,11 +80,53 @@ class Lockout:
     user_id: str | None = None
     cleared_at: float | None = None
 
+    @property
+    def whom(self) -> str | None:
+        """Whom the audit trail names. A number nobody has is named by nothing: its hash is of use to nobody there."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return f"{self.scope}:{self.subject}" if self.scope in ("device", "company") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The locks of one number at one moment, as SQL remembers them. Times are Unix seconds.
+
+    `until`: the end of the lock in force that ends last. `is_disabled`: locked until a new PIN. `cleared_at`: when the
+    number was last unlocked by hand; what failed before that counts towards no lock any more.
+    """
+
+    is_disabled: bool = False
+    until: float | None = None
+    cleared_at: float | None = None
+
 
 _COLUMNS: Final = tuple(lockouts.c)
 _SELECT: Final = select(*_COLUMNS).order_by(lockouts.c.since.desc(), lockouts.c.id.desc())
 _RECORD: Final = insert(pin_failures)
-_COUNT: Final = select(pin_failures.c.subject, func.count()).group_by(pin_failures.c.subject)
+
+
+def _holds(now: float | ColumnElement[float]) -> ColumnElement[bool]:
+    return or_(lockouts.c.until.is_(None), lockouts.c.until > now)
+
+
+_STANDING: Final = select(lockouts.c.subject, lockouts.c.until, lockouts.c.cleared_at).where(
+    lockouts.c.tier == bindparam("tier"),
+    lockouts.c.subject.in_(bindparam("subjects", expanding=True)),
+    or_(
+        lockouts.c.cleared_at > bindparam("since", type_=Instant),
+        and_(lockouts.c.cleared_at.is_(None), _holds(bindparam("now", type_=Instant))),
+    ),
+)
+
+
+@cache
+def _counting(moments: int) -> Select[Any]:
+    """Return the statement that counts wrong tries since so many moments; made once, every sign-in runs it."""
+    at, subject = pin_failures.c.at, pin_failures.c.subject
+    counts = (func.count().filter(at >= bindparam(f"moment_{number}", type_=Instant)) for number in range(moments))
+    wanted = subject.in_(bindparam("subjects", expanding=True)), at >= bindparam("first", type_=Instant)
+    return select(subject, *counts).where(*wanted).group_by(subject)
 
 
 async def record_failure(connection: AsyncConnection, subject: bytes, at: float) -> None:
@@ -89,10 +147,25 @@ async def count_failures(connection: AsyncConnection, subject: bytes, since: flo
 
 async def count_failures_of(connection: AsyncConnection, subjects: Collection[bytes], since: float) -> dict[bytes, int]:
     """Count the wrong tries against each of `subjects` at or after `since`; 0 where there are none."""
-    statement = _COUNT.where(pin_failures.c.subject.in_(subjects), pin_failures.c.at >= since)
-    counts = dict.fromkeys(subjects, 0)
-    counts.update({bytes(subject): count for subject, count in await connection.execute(statement)})
-    return counts
+    counted = await count_failures_since(connection, subjects, (since,))
+    return {subject: counts[0] for subject, counts in counted.items()}
+
+
+async def count_failures_since(
+    connection: AsyncConnection, subjects: Collection[bytes], moments: Sequence[float]
+) -> dict[bytes, list[int]]:
+    """Count the wrong tries against each of `subjects` at or after each of `moments` (Unix seconds)."""
+    values = {"subjects": list(subjects), "first": min(moments)}
+    values |= {f"moment_{number}": moment for number, moment in enumerate(moments)}
+    found = await connection.execute(_counting(len(moments)), values)
+    return {subject: [0] * len(moments) for subject in subjects} | {bytes(row[0]): list(row[1:]) for row in found}
+
+
+async def latest_failure(connection: AsyncConnection, subject: bytes, number: int) -> float | None:
+    """Return when the latest wrong try but `number` was (0: the latest), in Unix seconds."""
+    statement = select(pin_failures.c.at).where(pin_failures.c.subject == subject)
+    at: float | None = await connection.scalar(statement.order_by(pin_failures.c.at.desc()).offset(number).limit(1))
+    return at
 
 
 async def forget_failures(connection: AsyncConnection, subjects: Collection[bytes]) -> int:
@@ -120,7 +193,7 @@ async def get(connection: AsyncConnection, lockout_id: str) -> Lockout | None:
 
 async def active(connection: AsyncConnection, company_id: str | None, now: float) -> list[Lockout]:
     """Return the locks in force at `now`, newest first; `company_id` `None` means all companies."""
-    statement = _SELECT.where(lockouts.c.cleared_at.is_(None), or_(lockouts.c.until.is_(None), lockouts.c.until > now))
+    statement = _SELECT.where(lockouts.c.cleared_at.is_(None), _holds(now))
     if company_id is not None:
         statement = statement.where(lockouts.c.company_id == company_id)
     return [Lockout(**row._mapping) for row in await connection.execute(statement)]
@@ -132,12 +205,22 @@ async def uncleared(connection: AsyncConnection, subjects: Collection[str]) -> l
     return [Lockout(**row._mapping) for row in await connection.execute(statement)]
 
 
-async def disabled(connection: AsyncConnection, subjects: Collection[str]) -> set[str]:
-    """Return those of `subjects` that are locked until somebody clears them."""
-    statement = select(lockouts.c.subject).where(
-        lockouts.c.subject.in_(subjects), lockouts.c.cleared_at.is_(None), lockouts.c.until.is_(None)
-    )
-    return set((await connection.execute(statement)).scalars())
+async def standing(
+    connection: AsyncConnection, tier: str, number: bytes, places: Collection[str], now: float, since: float
+) -> Standing:
+    """Return what holds at `now` for a number (its keyed hash) and the places that its try concerns.
+
+    Those are the terminal's or the company's id. Unlocks before `since` (Unix seconds) are passed over.
+    """
+    own, disabled, until, cleared = number.hex(), False, None, None
+    values = {"tier": tier, "subjects": [own, *places], "now": now, "since": since}
+    for subject, ending, cleared_at in await connection.execute(_STANDING, values):
+        if cleared_at is None:
+            disabled = disabled or ending is None
+            until = max(until or 0.0, ending or 0.0) or None
+        elif subject == own:
+            cleared = max(cleared or 0.0, cleared_at)
+    return Standing(disabled, until, cleared)
 
 
 async def clear(connection: AsyncConnection, ids: Collection[str], at: float) -> list[Lockout]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class ListedStamp:
     """A stamp or a correction. Times are Unix seconds.
 
-    `replaced_by`: the correction that stands in its place. Of a correction: what it `replaces`, and what that was.
+    `link_version`: the number of the poster that a phone's stamp was made by. `replaced_by`: the correction that stands
+    in its place. Of a correction: what it `replaces`, and what that was.
     """
 
     id: str
@@ -38,6 +39,7 @@ class ListedStamp:
     tier: str
     device_id: str | None = None
     device_label: str | None = None
+    link_version: int | None = None
     replaced_by: str | None = None
     replaces: str | None = None
     original_action: str | None = None
@@ -76,6 +78,7 @@ _STAMPS: Final = (
         stamps.c.tier,
         stamps.c.device_id,
         devices.c.label.label("device_label"),
+        stamps.c.link_version,
         _later.c.id.label("replaced_by"),
     )
     .join_from(stamps, users, users.c.id == stamps.c.user_id)

@@ -40,6 +40,7 @@ users = Table(
     Column("pin_record", LargeBinary),
     Column("pin_set_at", Instant),
     Column("last_sign_in_at", Instant),
+    Column("failures_told_at", Instant),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("company_id", "personnel_number"),
 )
@@ -47,7 +48,10 @@ users = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One person. The PIN record is never part of it: only `by_number` and `pin_record` hand it out."""
+    """One person. The PIN record is never part of it: only `by_number` and `pin_record` hand it out.
+
+    `failures_told_at`: up to when they were told, at a sign-in with the PIN, how many wrong ones there were.
+    """
 
     id: str
     company_id: str
@@ -60,6 +64,7 @@ class User:
     has_pin: bool = False
     pin_set_at: float | None = None
     last_sign_in_at: float | None = None
+    failures_told_at: float | None = None
 
 
 _COLUMNS: Final = (
@@ -74,6 +79,7 @@ _COLUMNS: Final = (
     users.c.pin_record.is_not(None).label("has_pin"),
     users.c.pin_set_at,
     users.c.last_sign_in_at,
+    users.c.failures_told_at,
 )
 _SELECT: Final = select(*_COLUMNS)
 _CHANGEABLE: Final = frozenset({"full_name", "personnel_number", "email", "role"})
@@ -101,6 +107,7 @@ async def add(connection: AsyncConnection, user: User, *, pin_record: bytes | No
             pin_record=pin_record,
             pin_set_at=user.pin_set_at,
             last_sign_in_at=user.last_sign_in_at,
+            failures_told_at=user.failures_told_at,
             created_at=user.created_at,
         )
     )
@@ -245,6 +252,7 @@ async def set_active(connection: AsyncConnection, user_id: str, active: bool) ->
     return result.rowcount == 1
 
 
-async def mark_sign_in(connection: AsyncConnection, user_id: str, at: float) -> None:
-    """Remember the latest successful sign-in."""
-    await connection.execute(sql_update(users).where(users.c.id == user_id).values(last_sign_in_at=at))
+async def mark_sign_in(connection: AsyncConnection, user_id: str, at: float, *, told_at: float | None = None) -> None:
+    """Remember the latest successful sign-in, and up to when it told of wrong PINs if it was one with the PIN."""
+    values = {"last_sign_in_at": at} if told_at is None else {"last_sign_in_at": at, "failures_told_at": told_at}
+    await connection.execute(sql_update(users).where(users.c.id == user_id).values(**values))

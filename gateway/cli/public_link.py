@@ -111,9 +111,11 @@ def _print_link(link: RotatedLink, company: str, poster: WantedPoster | None, *,
 def _print(state: LinkState, *, as_json: bool) -> None:
     if as_json:
         document = {"enabled": state.enabled, "active": state.active}
-        emit_json(document if state.created_at is None else document | {"created_at": rfc3339(state.created_at)})
+        since = {} if state.created_at is None else {"created_at": rfc3339(state.created_at), "version": state.version}
+        emit_json(document | since)
         return
     say(f"Phone stamping: {'on' if state.enabled else 'off'}")
-    say(f"Link:           {f'since {local_time(state.created_at)}' if state.active else 'none'}")
+    link = f"number {state.version}, since {local_time(state.created_at)}" if state.active else "none"
+    say(f"Link:           {link}")
     if state.enabled and not state.active:
         hint("There is no link yet: stampgate public-link rotate")

@@ -71,6 +71,7 @@ class LinkStateAnswer(Answer):
     enabled: bool
     active: bool
     created_at: Rfc3339 | None = None
+    version: int | None = Field(None, description="The poster's number, as stamps and audit events name it.")
 
 
 class RotatedLinkAnswer(Answer):

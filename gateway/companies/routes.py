@@ -182,7 +182,9 @@ class CompanyRoutes:
     async def link(self, request: web.Request, signed_in: SignedIn) -> web.Response:
         """Tell about the link, but not the link."""
         state = await self._companies.link_state(own_company(request, signed_in))
-        answer = LinkStateAnswer(enabled=state.enabled, active=state.active, created_at=state.created_at)
+        answer = LinkStateAnswer(
+            enabled=state.enabled, active=state.active, created_at=state.created_at, version=state.version
+        )
         return json_response(answer)
 
     async def rotate_link(self, request: web.Request, signed_in: SignedIn) -> web.Response:

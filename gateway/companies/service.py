@@ -17,7 +17,7 @@ from gateway.http.field_faults import FieldError, FieldFault
 from gateway.http.problems import Problem
 from gateway.people.fields import read_text
 from gateway.trust_feed import kinds
-from storage import audit, companies, trust_changes
+from storage import audit, companies, phone_links, trust_changes
 from storage.companies import Company
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 LOCALES: Final = ("de", "en")
 """The languages the pages speak."""
+
+SCANNED_SECONDS: Final = 86_400.0
+"""How long a poster that is scanned although it is not valid is pointed at."""
 
 DEFAULT_TIMEZONE: Final = "Europe/Berlin"
 DEFAULT_LOCALE: Final = "de"
@@ -47,11 +50,20 @@ class RotatedLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """Whether phone stamping is on (`enabled`), and whether there is a link (`active`) and since when."""
+    """Whether phone stamping is on (`enabled`), and whether there is a link (`active`), since when and its number."""
 
     enabled: bool
     active: bool
     created_at: float | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPoster:
+    """A poster that is scanned although it is not valid; `is_current`: it is, as soon as phone stamping is on again."""
+
+    version: int
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +214,17 @@ class Companies:
     async def link_state(self, company_id: str) -> LinkState:
         """What may be known about the link by anybody who looks after it; never the token."""
         company = await self.get(company_id)
-        return LinkState(company.public_stamp_enabled, company.link_hash is not None, company.link_created_at)
+        active = company.link_hash is not None
+        version = company.link_version if active else None
+        return LinkState(company.public_stamp_enabled, active, company.link_created_at, version)
+
+    async def scanned_posters(self, company_id: str) -> list[ScannedPoster]:
+        """The posters that were scanned in the last day although they are not valid. Raises Problem `not-found`."""
+        async with self._database.read() as connection:
+            company = _found(await companies.get(connection, company_id))
+            links = await phone_links.reported_since(connection, company_id, self._clock() - SCANNED_SECONDS)
+        found = [ScannedPoster(link.version, link.link_hash == company.link_hash) for link in links]
+        return [one for one in found if not (one.is_current and company.public_stamp_enabled)]
 
     async def poster_link(self, company_id: str, token: str) -> PosterLink:
         """What to print for whoever has the current token: nobody else can, since it is stored nowhere.

@@ -39,6 +39,11 @@ class Locked:
         """False for the yearly cap, which only a new PIN lifts."""
         return self.lockout.until is not None
 
+    @property
+    def is_pause(self) -> bool:
+        """Whether it holds up people who did nothing wrong: everybody at a terminal, or on the company's phones."""
+        return self.lockout.reason == "pause"
+
 
 class Lockouts:
     """What may be done about locks."""
@@ -108,7 +113,7 @@ class Lockouts:
                     at=now,
                     actor=actor,
                     company_id=lockout.company_id,
-                    subject=_subject(lockout),
+                    subject=lockout.whom,
                     detail={"tier": lockout.tier, "scope": lockout.scope, "reason": lockout.reason},
                     request_id=request_id,
                 )
@@ -130,12 +135,3 @@ class Lockouts:
                 "subject": lockout.subject,
             }
             await trust_changes.append(connection, kinds.LOCKOUT, lockout.id, counters, now)
-
-
-def _subject(lockout: Lockout) -> str | None:
-    """Whom the audit trail names. A number nobody has is named by nothing: its hash is of use to nobody there."""
-    if lockout.user_id is not None:
-        return f"user:{lockout.user_id}"
-    if lockout.scope == "device":
-        return f"device:{lockout.subject}"
-    return None

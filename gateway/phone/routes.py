@@ -111,14 +111,14 @@ class PhoneRoutes:
 
     async def company(self, request: web.Request) -> web.Response:
         """Tell whose poster it is; wrong, rotated and switched off look the same."""
-        company = self._linked((await read_json(request, LinkBody)).token)
+        company = self._linked((await read_json(request, LinkBody)).token, request)
         return json_response(LinkAnswer(company=LinkCompany(name=company.name, locale=company.locale)))
 
     async def auth(self, request: web.Request) -> web.Response:
         """Sign an employee in for 120 seconds."""
         gateway = self._gateway
         body = await read_json(request, PhoneLoginBody)
-        company, trust_seq = self._linked(body.token), gateway.feed.seen
+        company, trust_seq = self._linked(body.token, request), gateway.feed.seen
         signed_in = await gateway.pin_login.sign_in(
             Credentials(
                 tier="phone",
@@ -127,6 +127,7 @@ class PhoneRoutes:
                 pin=body.pin,
                 request_id=request[REQUEST_ID],
                 source=address_key(gateway.addresses.of(request)),
+                link_version=company.link_version,
             )
         )
         user, token = signed_in.user, new_token(gateway.administration.randomness)
@@ -175,13 +176,17 @@ class PhoneRoutes:
         await self._gateway.phone_sessions.end(_bearer_hash(request))
         return web.Response(status=204)
 
-    def _linked(self, token: str) -> Company:
+    def _linked(self, token: str, request: web.Request) -> Company:
         """Return the company of a poster's token. Raises `Problem`."""
-        if not self._gateway.feed.is_fresh:
+        gateway, link_hash = self._gateway, token_hash(token)
+        if not gateway.feed.is_fresh:
             raise Problem("state-unavailable", cause="the trust feed is too old")
-        company = self._gateway.companies_known.by_link(token_hash(token))
+        company = gateway.companies_known.by_link(link_hash)
         if company is None:
-            raise Problem("link-not-valid")
+            dead = gateway.companies_known.dead_link(link_hash)
+            gateway.dead_posters.note(dead, request[REQUEST_ID])
+            cause = "a link that nobody was given" if dead is None else f"poster {dead.version}: {dead.why}"
+            raise Problem("link-not-valid", cause=cause)
         return company
 
     async def _session(self, request: web.Request) -> PhoneSession:

@@ -32,11 +32,11 @@ _DELIMITERS: Final[Mapping[str, str]] = {"de": ";", "en": ","}
 
 _HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "en": (
-        *("Name", "Personnel number", "Action", "Date", "Time", "Time (UTC)", "Tier", "Terminal", "Counts"),
+        *("Name", "Personnel number", "Action", "Date", "Time", "Time (UTC)", "Tier", "Terminal", "Poster", "Counts"),
         *("Reason", "Corrected by", "Corrected at (UTC)", "Stamp", "Replaces"),
     ),
     "de": (
-        *("Name", "Personalnummer", "Aktion", "Datum", "Uhrzeit", "Zeit (UTC)", "Weg", "Terminal", "Zählt"),
+        *("Name", "Personalnummer", "Aktion", "Datum", "Uhrzeit", "Zeit (UTC)", "Weg", "Terminal", "Aushang", "Zählt"),
         *("Grund", "Korrigiert von", "Korrigiert am (UTC)", "Stempel", "Ersetzt"),
     ),
 }
@@ -99,6 +99,7 @@ def _cells(stamp: ListedStamp, words: Mapping[str, str], zone: ZoneInfo) -> Iter
         rfc3339(stamp.at),
         words[stamp.tier],
         stamp.device_label or "",
+        "" if stamp.link_version is None else str(stamp.link_version),
         words["no" if stamp.replaced_by else "yes"],
         stamp.reason or "",
         stamp.made_by_name or "",

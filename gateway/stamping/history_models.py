@@ -69,6 +69,7 @@ class HistoryStamp(Answer):
     tier: str
     device_id: str | None = None
     device_label: str | None = None
+    link_version: int | None = Field(None, description="Of a phone's stamp: the number of the poster it was made by.")
     replaced_by: str | None = None
     replaces: OriginalStamp | None = None
     reason: str | None = None
@@ -159,6 +160,7 @@ def history_stamp(stamp: ListedStamp) -> HistoryStamp:
         tier=stamp.tier,
         device_id=stamp.device_id,
         device_label=stamp.device_label,
+        link_version=stamp.link_version,
         replaced_by=stamp.replaced_by,
         replaces=original,
         reason=stamp.reason,

@@ -5,7 +5,7 @@ from gateway.clock import new_id
 
 
 def test_every_name_reads_subject_and_verb() -> None:
-    assert len(AuditName) == 34
+    assert len(AuditName) == 35
     for name in AuditName:
         subject, verb = name.value.split(".")
         assert name.name == f"{subject}_{verb}".upper()

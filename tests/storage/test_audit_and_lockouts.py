@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from storage import audit, lockouts
 from tests.storage.rows import NOW, new_id
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from storage.database import Database
 
 ADA, BOB = b"a" * 32, b"b" * 32
@@ -89,7 +91,6 @@ async def test_locks_are_in_force_until_they_end_or_are_cleared(database: Databa
         assert await lockouts.active(connection, company, NOW + 5) == [forever, timed]
         assert await lockouts.active(connection, None, NOW + 60) == [elsewhere, forever]
         assert await lockouts.uncleared(connection, ["aa", "cc"]) == [elsewhere, over, timed]
-        assert await lockouts.disabled(connection, ["aa", "bb", "cc", "dd"]) == {"aa", "bb"}
         cleared = await lockouts.clear(connection, [timed.id, forever.id, new_id()], NOW + 10)
         assert sorted(cleared, key=lambda lock: lock.since) == [
             replace(timed, cleared_at=NOW + 10),
@@ -97,4 +98,44 @@ async def test_locks_are_in_force_until_they_end_or_are_cleared(database: Databa
         ]
         assert await lockouts.clear(connection, [timed.id], NOW + 11) == []
         assert await lockouts.active(connection, company, NOW) == [over]
-        assert await lockouts.disabled(connection, ["bb"]) == set()
+
+
+async def test_how_a_number_stands_is_told_by_its_locks_and_those_of_its_place(database: Database) -> None:
+    company, number = new_id(), b"\xaa" * 32
+
+    async def lock(connection: AsyncConnection, subject: str, until: float | None, **values: Any) -> str:
+        given: dict[str, Any] = {"tier": "phone", "scope": "number", "reason": "daily"} | values
+        one = lockouts.Lockout(id=new_id(), company_id=company, subject=subject, since=NOW, until=until, **given)
+        await lockouts.add_lock(connection, one)
+        return one.id
+
+    async with database.write() as connection:
+
+        async def now(at: float) -> lockouts.Standing:
+            return await lockouts.standing(connection, "phone", number, [company], at, at - 100)
+
+        assert await now(NOW) == lockouts.Standing()
+        own = await lock(connection, number.hex(), NOW + 30)
+        pause = await lock(connection, company, NOW + 20, scope="company")
+        await lock(connection, number.hex(), NOW + 90, tier="kiosk")
+        await lock(connection, "bb" * 32, None)
+        assert await now(NOW) == lockouts.Standing(until=NOW + 30)
+        assert await now(NOW + 30) == lockouts.Standing()
+        assert await lockouts.clear(connection, [own], NOW + 1)
+        assert await now(NOW + 2) == lockouts.Standing(until=NOW + 20, cleared_at=NOW + 1)
+        assert await lockouts.clear(connection, [pause], NOW + 3)
+        assert await now(NOW + 4) == lockouts.Standing(cleared_at=NOW + 1), "an unlocked place wipes no number's tries"
+        assert await now(NOW + 101) == lockouts.Standing()
+        await lock(connection, number.hex(), None, reason="yearly")
+        assert (await now(NOW + 4)).is_disabled
+
+
+async def test_wrong_tries_are_counted_since_several_moments_at_once(database: Database) -> None:
+    async with database.write() as connection:
+        for ago in (300, 200, 100):
+            await lockouts.record_failure(connection, ADA, NOW - ago)
+        await lockouts.record_failure(connection, BOB, NOW - 250)
+        moments = (NOW - 300, NOW - 200, NOW - 199.999, NOW)
+        counted = await lockouts.count_failures_since(connection, [ADA, BOB, b"c" * 32], moments)
+        assert counted == {ADA: [3, 2, 1, 0], BOB: [1, 0, 0, 0], b"c" * 32: [0, 0, 0, 0]}
+        assert [await lockouts.latest_failure(connection, ADA, at) for at in (0, 2, 3)] == [NOW - 100, NOW - 300, None]

@@ -13,8 +13,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 import storage
+from storage import companies, phone_links, users
+from storage.companies import Company
 from storage.database import Database, StorageError, metadata
+from storage.phone_links import PhoneLink
 from storage.trust_changes import latest
+from storage.users import User
+from tests.storage.rows import NOW, new_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +84,24 @@ async def test_an_empty_database_has_no_revision(empty_url: str) -> None:
     database = Database(empty_url)
     assert await database.revision() is None
     await database.close()
+
+
+async def test_the_link_that_hangs_is_known_and_nobody_is_told_old_failures_again(database: Database) -> None:
+    company = Company(id=new_id(), name="Rosenthal", timezone="Europe/Berlin", locale="de", created_at=NOW)
+    ada = User(id=new_id(), company_id=company.id, full_name="Ada", role="employee", created_at=NOW)
+    async with database.write() as connection:
+        await companies.add(connection, company)
+        await users.add(connection, ada)
+        await users.mark_sign_in(connection, ada.id, NOW)
+        await companies.set_link(connection, company.id, b"a" * 32, NOW)
+        await companies.set_link(connection, company.id, b"b" * 32, NOW)
+    await database.downgrade("0006")
+    await database.upgrade()
+    async with database.read() as connection:
+        assert await phone_links.all_(connection) == [PhoneLink(company.id, 2, b"b" * 32)]
+        found = await users.get(connection, ada.id)
+    assert found is not None
+    assert found.failures_told_at == NOW
 
 
 async def test_a_migration_that_breaks_references_changes_nothing(

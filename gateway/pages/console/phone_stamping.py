@@ -22,11 +22,14 @@ class PhoneStamping:
 
     def __init__(self, shell: Shell) -> None:
         self._companies = shell.site.companies
+        self._lockouts = shell.site.lockouts
         self._posters = shell.gateway.posters
 
     async def page(self, visit: Visit) -> web.Response:
-        """Show whether phone stamping is on, and since when there is a poster; never the poster itself."""
-        return visit.show("phone", link=await self._companies.link_state(visit.company.id))
+        """Show whether phone stamping is on or pauses, and since when there is a poster; never the poster itself."""
+        locks = await self._lockouts.list_(visit.company.id) if visit.may("lockouts.read") else []
+        pauses = [lock for lock in locks if lock.lockout.scope == "company"]
+        return visit.show("phone", link=await self._companies.link_state(visit.company.id), pauses=pauses)
 
     async def switch(self, visit: Visit) -> web.Response:
         """Switch phone stamping on or off."""

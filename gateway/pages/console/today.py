@@ -34,7 +34,7 @@ class Today:
             return visit.go("/console/stamps")
         company, now = visit.company.id, visit.dates.now
         nothing = ("groups", "missing", "devices", "silent", "waiting", "ending", "copied")
-        values: dict[str, Any] = {name: [] for name in nothing}
+        values: dict[str, Any] = {name: [] for name in (*nothing, "pauses", "locks", "posters")} | {"labels": {}}
         if visit.may("presence.read"):
             groups = [(state.value, await self._who(company, state)) for state in (State.IN, State.BREAK, State.OUT)]
             values["groups"] = [(name, people[:SHOWN], len(people)) for name, people in groups]
@@ -46,7 +46,13 @@ class Today:
             values["waiting"] = [device for device in devices if device.state == DeviceState.PENDING]
             values["copied"] = [device for device in devices if is_copied(device)]
             values["ending"] = [device for device in devices if ends_soon(device, now)]
-        values["locks"] = await self._site.lockouts.list_(company) if visit.may("lockouts.read") else []
+        if visit.may("lockouts.read"):
+            for lock in await self._site.lockouts.list_(company):
+                values["pauses" if lock.is_pause else "locks"].append(lock)
+            if any(lock.lockout.scope == "device" for lock in values["pauses"]):
+                values["labels"] = {device.id: device.label for device in await self._site.devices.list_(company)}
+        if visit.may("link.read"):
+            values["posters"] = await self._site.companies.scanned_posters(company)
         values["people"] = await self._site.people.list_(company, limit=2) if visit.may("people.read") else None
         return visit.show("today", **values)
 

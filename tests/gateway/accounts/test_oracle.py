@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,28 +13,20 @@ from gateway.accounts.guard import SOURCE_GAP_SECONDS
 from storage import accounts
 from tests.gateway.accounts.person import EMAIL, PASSWORD, WRONG, login, with_login
 from tests.gateway.house import open_house
-from tests.gateway.pin_login.test_oracle import chance_of_equal
 from tests.gateway.signed_in import call
+from tests.gateway.telling_apart import chance_of_equal, seen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.gateway.accounts.conftest import Hashes
     from tests.gateway.house import House
-    from tests.gateway.terminal import Reply
 
 OWN_TO_EACH_ANSWER = {"x-request-id", "date", "retry-after"}
 NO_PASSWORD = "nopassword@rosenthal.example"
 INACTIVE = "inactive@rosenthal.example"
 NOBODY = "nobody@rosenthal.example"
 KINDS = (EMAIL, NO_PASSWORD, INACTIVE, NOBODY)
-
-
-def seen(reply: Reply) -> tuple[int, dict[str, str], Any]:
-    """All of an answer that could tell one address from another."""
-    headers = {name: value for name, value in reply.headers.items() if name.lower() not in OWN_TO_EACH_ANSWER}
-    body = reply.body if reply.body is None else {**reply.body, "request_id": ""}
-    return reply.status, headers, body
 
 
 async def people(house: House) -> None:
@@ -47,7 +39,7 @@ async def people(house: House) -> None:
 
 async def test_no_answer_tells_an_address_with_a_login_from_one_without(house: House) -> None:
     await people(house)
-    courses = [[seen(await login(house, email, WRONG)) for _ in range(6)] for email in KINDS]
+    courses = [[seen(await login(house, email, WRONG), OWN_TO_EACH_ANSWER) for _ in range(6)] for email in KINDS]
     assert [status for status, _, _ in courses[0]] == [401] * 5 + [429]
     for course in courses:
         assert course == courses[0]
@@ -55,7 +47,8 @@ async def test_no_answer_tells_an_address_with_a_login_from_one_without(house: H
 
 async def test_somebody_deactivated_is_refused_with_the_right_password_too(house: House) -> None:
     await people(house)
-    assert seen(await login(house, INACTIVE, PASSWORD)) == seen(await login(house, NOBODY, WRONG))
+    inactive, nobody = await login(house, INACTIVE, PASSWORD), await login(house, NOBODY, WRONG)
+    assert seen(inactive, OWN_TO_EACH_ANSWER) == seen(nobody, OWN_TO_EACH_ANSWER)
 
 
 async def test_each_address_costs_one_hash_those_without_a_password_one_of_the_dummy(
@@ -70,7 +63,8 @@ async def test_each_address_costs_one_hash_those_without_a_password_one_of_the_d
 
 async def test_asking_for_a_reset_tells_nothing(house: House) -> None:
     await people(house)
-    answers = [seen(await call(house, "POST", "/api/auth/request-reset", {"email": email})) for email in KINDS]
+    replies = [await call(house, "POST", "/api/auth/request-reset", {"email": email}) for email in KINDS]
+    answers = [seen(reply, OWN_TO_EACH_ANSWER) for reply in replies]
     assert answers[0][0] == 202
     for answer in answers:
         assert answer == answers[0]

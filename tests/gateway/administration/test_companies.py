@@ -51,7 +51,7 @@ async def test_rotating_shows_the_link_this_once_and_the_old_poster_dies(ours: C
     ours.house.link = reply.body["token"]
     assert (await ours.house.phone().company()).status == 200
     state = await ours.hr.call("GET", path)
-    assert state.body == {"enabled": True, "active": True, "created_at": reply.body["created_at"]}
+    assert state.body == {"enabled": True, "active": True, "created_at": reply.body["created_at"], "version": 2}
     for _ in range(2):
         assert (await ours.it.call("DELETE", path)).status == 204
     await ours.house.told()

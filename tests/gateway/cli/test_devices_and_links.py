@@ -108,7 +108,9 @@ def test_a_link_says_when_phone_stamping_is_off(ready: Shell) -> None:
     assert "https://stamp.example.com/stamp#t=" in rotated.out
     assert "█▀" in rotated.out
     assert "public-link enable" in rotated.err
-    assert ready.ok("public-link", "enable", "--json").json["enabled"]
+    enabled = ready.ok("public-link", "enable", "--json").json
+    assert (enabled["enabled"], enabled["version"]) == (True, 1)
+    assert "Link:           number 1, since " in ready.ok("public-link", "show").out
     assert "public-link enable" not in ready.ok("public-link", "rotate").err
     ready.ok("public-link", "disable")
     shown = ready.ok("public-link", "show")

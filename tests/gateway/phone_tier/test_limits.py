@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.cli import main
+from storage import audit
 from tests.gateway.house import House, open_house
+from tests.gateway.pages.console.visitor import visitor_as
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,3 +103,75 @@ async def test_the_pause_of_one_company_does_not_touch_another(proxied: House) -
     await proxied.told()
     proxied.link = link.token
     assert (await proxied.phone("203.0.113.91").sign_in("0101", "907311")).status == 200
+
+
+async def trip(house: House, first: int = 0) -> None:
+    """A hundred wrong ones from many addresses."""
+    for at in range(4):
+        assert await guess(house, f"203.0.113.{first // 4 + at}", 25, first + at * 25) == {"login-failed": 25}
+
+
+async def test_a_pause_is_on_the_first_page_in_both_languages_and_ended_there(proxied: House) -> None:
+    person, site = await proxied.person("0101"), proxied.gateway.administration
+    english, german = await visitor_as(proxied, "it"), await visitor_as(proxied, "hr", "de")
+    assert "paused" not in (await english.get("/console")).words
+    await trip(proxied)
+    shown, shown_in_german = await english.get("/console"), await german.get("/console")
+    whose, when = "Phones of the whole company", r".*\d\d:\d\d ?"  # past midnight there is a date before the time
+    for page, words in (
+        (shown, f"Phone stamping paused {whose} until {when}. Many wrong PINs within an hour: somebody may"),
+        (shown, "Terminals go on. End the pause"),
+        (shown_in_german, f"Stempeln am Handy pausiert Handys des ganzen Betriebs bis {when}. Viele falsche PINs"),
+        (shown_in_german, "Die Terminals laufen weiter. Pause aufheben"),
+        (await english.get("/console/phone"), f"Phone stamping is on ▲ Phone stamping paused until {when}"),
+        (await english.get("/console/locks"), f"{whose} Phone Many wrong tries within an hour"),
+    ):
+        assert re.search(words, page.words), page.words
+    path = re.search(r'action="(/console/locks/[^"]*/unlock)"><button aria-label="End the pause of phone', shown.text)
+    assert path is not None
+    assert "Nobody is locked out." in (await english.follow(await english.post(path[1]))).words
+    await cleared(proxied)
+    assert (await proxied.phone("203.0.113.91").sign_in("0101", person.pin)).status == 200
+    assert "paused" not in (await english.get("/console")).words
+    async with site.database.read() as connection:
+        locks = [event for event in await audit.list_(connection, proxied.company_id) if event.name.startswith("pin.")]
+    assert [(event.name, event.subject) for event in locks[:2]] == [
+        ("pin.unlocked", f"company:{proxied.company_id}"),
+        ("pin.locked", f"company:{proxied.company_id}"),
+    ]
+    assert locks[1].detail == {"tier": "phone", "scope": "company", "reason": "pause", "link_version": 1}
+    sample = proxied.gateway.metrics.registry.get_sample_value
+    assert sample("stampgate_locks_total", {"tier": "phone", "scope": "company", "reason": "pause"}) == 1
+    assert sample("stampgate_logins_total", {"tier": "phone", "outcome": "wrong"}) == 100
+    assert sample("stampgate_logins_total", {"tier": "phone", "outcome": "right"}) == 1
+
+
+async def test_a_pause_is_listed_and_ended_on_the_command_line(
+    proxied: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person, here = await proxied.person("0101"), str(proxied.gateway.administration.settings.data_dir)
+    await trip(proxied)
+    for command, said in (
+        (("lockout", "list"), ("phones of the whole company", "phone", "pause")),
+        (("lockout", "list", "--json"), ('"scope": "company"', '"reason": "pause"', '"until": "20')),
+        (("lockout", "clear", "--all"), ("1 unlocked.",)),
+        (("lockout", "list"), ("Nobody is locked.",)),
+    ):
+        assert await asyncio.to_thread(main, ["--data-dir", here, *command]) == 0
+        out = capsys.readouterr().out
+        assert all(words in out for words in said), out
+    await cleared(proxied)
+    assert (await proxied.phone("203.0.113.91").sign_in("0101", person.pin)).status == 200
+
+
+async def test_a_paused_terminal_is_named_on_the_first_page(house: House) -> None:
+    terminal, visitor = await house.terminal(label="Gate 1"), await visitor_as(house, "hr")
+    await asyncio.gather(*(terminal.sign_in(f"9{number:03}", WRONG) for number in range(60)))
+    words = (await visitor.get("/console")).words
+    assert re.search(r"Sign-in paused Gate 1 until .*\d\d:\d\d ?\. .* Other terminals go on\. End the pause", words)
+
+
+async def cleared(house: House) -> None:
+    """Return when what the feed says about locks has reached the guard."""
+    await house.told()
+    await house.gateway.cleared_locks.settled()

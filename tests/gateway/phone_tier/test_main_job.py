@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import secrets
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
+from storage import audit
+from tests.gateway.administration.requests import send
+from tests.gateway.pages.console.visitor import visitor_as
+from tests.gateway.signed_in import sign_in_as
+
 if TYPE_CHECKING:
     from tests.gateway.house import House
+    from tests.gateway.phone import Phone
+    from tests.gateway.terminal import Terminal
 
+WRONG = "481516"
 NOT_TOKENS = ["", "x", "A" * 42, "A" * 44, "Bearer"]
 
 
@@ -43,15 +53,60 @@ async def test_an_employee_scans_signs_in_clocks_in_and_out_and_each_row_says_ho
     assert "phone.login" in await house.audit_names()
 
 
-async def test_a_stamp_after_a_rotation_names_the_new_poster(house: House) -> None:
-    person = await house.person("0101")
-    link = await house.gateway.administration.companies.rotate_link(house.company_id, actor="cli")
+async def test_a_stamp_after_a_rotation_names_the_new_poster_wherever_it_is_read(house: House) -> None:
+    person, site = await house.person("0101"), house.gateway.administration
+    first = house.phone()
+    await first.sign_in("0101", person.pin)
+    await first.act("clock_in")
+    house.link = (await site.companies.rotate_link(house.company_id, actor="cli")).token
     await house.told()
-    house.link = link.token
-    phone = house.phone()
-    await phone.sign_in("0101", person.pin)
-    await phone.act("clock_in")
-    assert [row.link_version for row in await house.stamps()] == [2]
+    second, terminal = house.phone(), await house.terminal(label="Gate 1")
+    await second.sign_in("0101", person.pin)
+    await second.act("clock_out")
+    await terminal.sign_in("0101", person.pin)
+    await terminal.act("clock_in")
+    assert [(row.tier, row.link_version) for row in await house.stamps()] == [
+        ("phone", 1),
+        ("phone", 2),
+        ("kiosk", None),
+    ]
+
+    owner = await sign_in_as(house, "owner")
+    listed = (await owner.call("GET", "/api/stamps")).body["items"]
+    assert [(item["tier"], item.get("link_version")) for item in listed] == [
+        ("kiosk", None),
+        ("phone", 2),
+        ("phone", 1),
+    ]
+    file = str((await send(house, "GET", "/api/stamps?format=csv", token=owner.token)).body)
+    rows = csv.DictReader(io.StringIO(file.removeprefix("\ufeff"), newline=""), delimiter=";")
+    assert [(row["Weg"], row["Aushang"], row["Terminal"]) for row in rows] == [
+        ("Telefon", "1", ""),
+        ("Telefon", "2", ""),
+        ("Terminal", "", "Gate 1"),
+    ]
+    state = (await owner.call("GET", f"/api/companies/{house.company_id}/public-stamp")).body
+    assert (state["active"], state["version"]) == (True, 2)
+    async with site.database.read() as connection:
+        logins = await audit.list_(connection, house.company_id, "phone.login")
+    assert [event.detail for event in logins] == [{"tier": "phone", "link_version": version} for version in (2, 1)]
+    words = (await (await visitor_as(house, "hr")).get("/console/stamps")).words
+    assert "Phone Poster 2" in words
+    assert "Phone Poster 1" in words
+
+
+async def test_phones_are_off_until_a_company_opts_in_for_itself(house: House) -> None:
+    companies = house.gateway.administration.companies
+    other = await companies.add("Elsewhere", actor="cli")
+    assert not other.public_stamp_enabled
+    theirs = house.phone()
+    theirs.link = (await companies.rotate_link(other.id, actor="cli")).token
+    await house.told()
+    assert (await theirs.company()).problem == "link-not-valid"
+    assert (await house.phone().company()).status == 200
+    await companies.update(other.id, {"public_stamp_enabled": True}, actor="cli")
+    await house.told()
+    assert (await theirs.company()).body["company"]["name"] == "Elsewhere"
 
 
 async def test_a_stamp_id_sent_again_answers_the_first_result(house: House) -> None:
@@ -170,3 +225,58 @@ async def test_a_token_of_one_tier_opens_nothing_on_the_other(house: House) -> N
     phone.token, terminal.token = terminal.token, phone.token
     assert (await phone.status()).problem == "session-expired"
     assert (await terminal.status()).problem == "session-expired"
+
+
+async def test_the_next_sign_in_tells_how_many_failed_since_the_last_one_on_either_tier(any_house: House) -> None:
+    house = any_house
+    person, phone, terminal = await house.person("0101"), house.phone(), await house.terminal()
+
+    async def told(door: Phone | Terminal) -> int:
+        reply = await door.sign_in("0101", person.pin)
+        assert reply.status == 200
+        return int(reply.body["failed_attempts"])
+
+    assert await told(phone) == 0
+    for door in (phone, phone, terminal):
+        assert (await door.sign_in("0101", WRONG)).problem == "login-failed"
+    assert (await phone.sign_in("0102", WRONG)).problem == "login-failed", "somebody else's number"
+    assert await told(terminal) == 3
+    assert await told(phone) == 0
+    # Tries while the number is locked are not checked, so they are not counted either.
+    for _ in range(5):
+        assert (await phone.sign_in("0101", WRONG)).problem == "login-failed"
+    for _ in range(4):
+        assert (await phone.sign_in("0101", WRONG)).problem == "login-throttled"
+    assert await told(terminal) == 5
+    house.clock.move(15 * 60 + 1)
+    assert await told(phone) == 0
+
+
+async def test_signing_in_with_the_e_mail_address_tells_of_no_wrong_pins_and_forgets_none(house: House) -> None:
+    visitor = await visitor_as(house, "hr")
+    people = house.gateway.administration.people
+    (user,) = [one for one in await people.list_(house.company_id) if one.email == "hr@rosenthal.example"]
+    await people.change(user.id, {"personnel_number": "0101"}, actor="cli")
+    await people.set_pin(user.id, "907311", actor="cli")
+    await house.told()
+    phone = house.phone()
+    await phone.sign_in("0101", WRONG)
+    house.clock.move(1)
+    assert (await visitor.sign_in("hr@rosenthal.example")).status == 303
+    assert (await phone.sign_in("0101", "907311")).body["failed_attempts"] == 1
+
+
+async def test_a_try_that_fails_while_the_right_pin_is_hashed_is_told_the_next_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, phone, other = await house.person("0101"), house.phone(), await house.terminal()
+    hashing, run = house.gateway.administration.hashing, house.gateway.administration.hashing.run
+
+    async def meanwhile(function: object, *arguments: object) -> object:
+        monkeypatch.setattr(hashing, "run", run)
+        assert (await other.sign_in("0101", WRONG)).problem == "login-failed"
+        return await run(function, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hashing, "run", meanwhile)
+    assert (await phone.sign_in("0101", person.pin)).body["failed_attempts"] == 0
+    assert (await phone.sign_in("0101", person.pin)).body["failed_attempts"] == 1

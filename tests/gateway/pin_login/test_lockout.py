@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.pin_login.subjects import number_subject
+from storage.ephemeral.pin_guard import Attempt, PinGuard
+
 if TYPE_CHECKING:
     from tests.gateway.house import House
     from tests.gateway.phone import Phone
@@ -185,6 +188,21 @@ async def test_a_person_without_a_pin_or_deactivated_looks_like_a_wrong_pin(hous
     await house.told()
     assert (await terminal.sign_in("0101", person.pin)).problem == "login-failed"
     assert (await terminal.sign_in("0102", "907311")).problem == "login-failed"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_lock_by_tries_that_never_came_back_names_its_person(house: House, known: bool) -> None:
+    """Their gateway was killed: the next try at the number finds the lock, and is not hashed itself."""
+    person, terminal = await house.person("0101"), await house.terminal()
+    number, guard_key = "0101" if known else "9999", house.gateway.administration.guard_key
+    subject = number_subject(guard_key, house.company_id, "kiosk", number).hex()
+    guard = PinGuard(house.gateway.ephemeral)
+    for at in range(5):
+        await guard.reserve(Attempt(f"lost-{at}", house.company_id, "kiosk", subject), house.clock())
+    house.clock.move(11)
+    assert (await terminal.sign_in(number, WRONG)).problem == "login-throttled"
+    (locked,) = await house.gateway.administration.lockouts.list_(house.company_id)
+    assert (locked.user.id if locked.user else None) == (person.id if known else None)
 
 
 async def _cleared(house: House) -> None:

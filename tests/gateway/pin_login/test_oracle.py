@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from crypto.pins import PIN_COST, PinHasher
 from storage import users
 from tests.gateway.house import open_house
+from tests.gateway.telling_apart import chance_of_equal, seen
 from tests.gateway.terminal import KIOSK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.gateway.house import House
     from tests.gateway.phone import Phone
-    from tests.gateway.terminal import Reply, Terminal
+    from tests.gateway.terminal import Terminal
 
 WRONG = "481516"
-OWN_TO_EACH_ANSWER = {"x-request-id", "replay-nonce", "date"}
 TRIES_PER_NUMBER = 4
 """One less than locks it."""
 PAIRS = 40
 """Timed in each measurement: enough that a dozen delays by a busy machine hide no difference."""
-
-
-def seen(reply: Reply) -> tuple[int, dict[str, str], Any]:
-    """All of an answer that could tell one number from another."""
-    headers = {name: value for name, value in reply.headers.items() if name.lower() not in OWN_TO_EACH_ANSWER}
-    return reply.status, headers, {name: value for name, value in reply.body.items() if name != "request_id"}
 
 
 @pytest.mark.parametrize("tier", ["kiosk", "phone"])
@@ -54,22 +46,6 @@ async def test_no_answer_tells_a_known_number_from_an_unknown_one(house: House, 
     for course in courses:
         assert course == courses[0]
     assert [status for status, _, _ in courses[0]] == [401] * 5 + [429]
-
-
-def chance_of_equal(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the two-sided p of the Mann-Whitney test: how likely such ranks are if both come from the same source.
-
-    Normal approximation (good from 8 samples each); equal values share their rank.
-    """
-    pooled = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
-    ranks: dict[float, list[int]] = {}
-    for rank, (value, _) in enumerate(pooled, 1):
-        ranks.setdefault(value, []).append(rank)
-    rank_sum = sum(sum(ranks[value]) / len(ranks[value]) for value in one)
-    n, m = len(one), len(other)
-    u = rank_sum - n * (n + 1) / 2
-    z = (u - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
-    return math.erfc(abs(z) / math.sqrt(2))
 
 
 def test_the_statistic_tells_equal_from_different() -> None:

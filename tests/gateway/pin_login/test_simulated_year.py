@@ -1,0 +1,161 @@
+"""A year of guessing by somebody who knows every rule and tries whenever a try is allowed, with a clock that is moved.
+
+What is counted are guesses that reached the hash. The policy's caps hold in every window, whatever the victim and Redis
+do meanwhile.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.http.problems import Problem
+from gateway.pin_login.service import YEAR_SECONDS, YEARLY_CAP, Credentials
+from storage.ephemeral.pin_guard import DAY, LIMITS
+from tests.gateway.house import open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from storage.ephemeral.pin_guard import Tier
+    from tests.gateway.house import House
+    from tests.gateway.pin_login.conftest import Hashes
+    from tests.servers.redis import RedisServer
+
+WRONG = "481516"
+NUMBER = "0101"
+POLICY = {"kiosk": (5 * 60, 20, 100), "phone": (15 * 60, 10, 50)}
+"""Seconds of the first lock, wrong tries in 24 hours and in 365 days: written out, so that nobody moves them unseen."""
+
+TIERS = list(POLICY)
+
+
+@dataclass
+class Attack:
+    """One attacker, one victim, one way in. `redis` is emptied after each try, if it is given."""
+
+    house: House
+    hashes: Hashes
+    tier: Tier
+    redis: RedisServer | None = None
+    guesses: list[float] = field(default_factory=list)
+
+    async def guess(self) -> int:
+        """Try a wrong PIN; return the seconds that the gateway asks to wait."""
+        before = self.hashes.computed
+        wait = await self._try(WRONG)
+        if self.hashes.computed > before:
+            self.guesses.append(self.house.clock())
+        return wait
+
+    async def victim_signs_in(self) -> None:
+        await self._try(self.house.people[NUMBER].pin)
+
+    async def _try(self, pin: str) -> int:
+        device, source = ("kiosk-1", None) if self.tier == "kiosk" else (None, "203.0.113.7")
+        credentials = Credentials(self.tier, self.house.company_id, NUMBER, pin, "request", device, source)
+        wait = 0
+        try:
+            await self.house.gateway.pin_login.sign_in(credentials)
+        except Problem as problem:
+            assert problem.name in ("login-failed", "login-throttled")
+            wait = problem.retry_after or 0
+        if self.redis is not None:
+            self.redis.flush()
+        return wait
+
+    def most_within(self, seconds: float) -> int:
+        """The most guesses in any window of this length; a second shorter, since waits are told in whole seconds."""
+        times = self.guesses
+        return max(bisect_left(times, start + seconds - 1) - at for at, start in enumerate(times))
+
+
+@pytest.fixture
+async def on_redis(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[House]:
+    async with open_house(tmp_path / "data", redis_url=redis_server.url) as opened:
+        yield opened
+
+
+async def a_year_of_it(attack: Attack, *, victim: bool) -> None:
+    """Guess whenever it is allowed, and look in once a month after the cap."""
+    house, cap = attack.house, POLICY[attack.tier][2]
+    await house.person(NUMBER)
+    end = house.clock() + YEAR_SECONDS
+    while house.clock() < end:
+        wait = await attack.guess()
+        if victim:
+            await attack.victim_signs_in()
+        house.clock.move(wait if len(attack.guesses) < cap else 30 * DAY)
+
+
+def test_the_limits_are_the_policys() -> None:
+    for tier, (lock, daily, yearly) in POLICY.items():
+        limits = LIMITS[tier]
+        assert (limits.consecutive, limits.lock, limits.daily, limits.day) == (5, lock, daily, DAY)
+        assert (YEARLY_CAP[tier], YEAR_SECONDS) == (yearly, 365 * DAY)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_alone_with_the_number(on_redis: House, hashes: Hashes, tier: Tier) -> None:
+    attack, (lock, daily, yearly) = Attack(on_redis, hashes, tier), POLICY[tier]
+    await a_year_of_it(attack, victim=False)
+    times = attack.guesses
+    assert all(sixth - fifth >= lock - 1 for fifth, sixth in zip(times[4::5], times[5::5], strict=False))
+    assert attack.most_within(lock) == 5
+    assert attack.most_within(DAY) <= daily
+    assert len(times) == yearly, "the cap is reached and not passed"
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_riding_on_the_victims_own_right_sign_ins(on_redis: House, hashes: Hashes, tier: Tier) -> None:
+    attack, (_, daily, yearly) = Attack(on_redis, hashes, tier), POLICY[tier]
+    await a_year_of_it(attack, victim=True)
+    assert attack.most_within(DAY) == daily
+    assert len(attack.guesses) == yearly
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_while_redis_loses_everything_after_each_try(
+    on_redis: House, redis_server: RedisServer, hashes: Hashes, tier: Tier
+) -> None:
+    attack, (_, daily, yearly) = Attack(on_redis, hashes, tier, redis_server), POLICY[tier]
+    await a_year_of_it(attack, victim=True)
+    assert attack.most_within(DAY) == daily
+    assert len(attack.guesses) == yearly
+
+
+@pytest.mark.parametrize("tier", TIERS)
+async def test_a_lock_outlasts_a_redis_that_loses_everything(
+    on_redis: House, redis_server: RedisServer, hashes: Hashes, tier: Tier
+) -> None:
+    await on_redis.person(NUMBER)
+    attack, lock = Attack(on_redis, hashes, tier), POLICY[tier][0]
+    for _ in range(5):
+        assert await attack.guess() == 0
+    redis_server.flush()
+    assert lock - 10 < await attack.guess() <= lock
+    on_redis.clock.move(lock + 1)
+    assert await attack.guess() == 0
+    assert len(attack.guesses) == 6
+
+
+async def test_patiently_for_two_years_one_below_the_cap(on_redis: House, hashes: Hashes) -> None:
+    """So nobody notices: the PIN stays on, and the next guess waits until the oldest one has left the year."""
+    await on_redis.person(NUMBER)
+    attack, (_, daily, yearly) = Attack(on_redis, hashes, "phone"), POLICY["phone"]
+    end = on_redis.clock() + 2 * YEAR_SECONDS
+    while on_redis.clock() < end:
+        in_year = [at for at in attack.guesses if at > on_redis.clock() - YEAR_SECONDS]
+        if len(in_year) >= yearly - 1:
+            on_redis.clock.move(in_year[0] + YEAR_SECONDS + 1 - on_redis.clock())
+        else:
+            on_redis.clock.move(await attack.guess())
+    assert attack.most_within(DAY) <= daily
+    assert attack.most_within(YEAR_SECONDS) == yearly - 1
+    assert len(attack.guesses) >= 2 * (yearly - 1)
+    await attack.victim_signs_in()
+    assert "pin.disabled" not in await on_redis.audit_names()
