@@ -152,7 +152,7 @@ async def test_the_same_in_german(phones: Phones, api: FakePhoneApi) -> None:
     await page.get_by_label("PIN", exact=True).fill(ANNAS_PIN)
     await press(page, "Anmelden")
     await expect(page.get_by_role("button", name="Gehen")).to_be_visible()
-    assert await buttons(page) == {"Pause beenden", "Gehen", "Fertig"}
+    assert await buttons(page) == {"Pause beenden", "Gehen", "Meine letzten 7 Tage", "Fertig"}
 
 
 async def test_done_ends_the_session_at_the_gateway_and_forgets_the_pin(phones: Phones, api: FakePhoneApi) -> None:
