@@ -441,7 +441,10 @@ async def test_every_screen_works_with_a_screen_reader_and_at_twice_the_size(
     """A phone of 320 CSS pixels at 200 % has 160 left."""
     language, name = locale[:2], "Maximiliane Wolfeschlegelsteinhausen"
     person = await pocket.person(name)
-    words, said = WORDS[language], SENTENCES[language]
+    words, said, company = WORDS[language], SENTENCES[language], pocket.house.gateway.administration.companies
+    long = {"name": "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk GmbH"}
+    await company.update(pocket.house.company_id, long, actor="cli")
+    await pocket.house.told()
     page = await pocket.scan(locale=locale, color_scheme=scheme, viewport={"width": width, "height": 2 * width})
 
     async def check() -> None:

@@ -279,23 +279,6 @@ async def test_offline_is_told_and_the_typed_pin_is_still_there_when_the_network
 # ── one intention, one stamp ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_session_that_ends_in_the_middle_finishes_the_same_stamp_after_a_new_sign_in(
-    phones: Phones, api: FakePhoneApi
-) -> None:
-    page = await phones.open()
-    await sign_in(page)
-    await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
-    api.sessions.clear()
-    await press(page, "Clock in")
-    await says(page, "Your time is up. Sign in again: “Clock in” will then be finished.")
-    await sign_in(page)
-    await expect(page.get_by_role("status")).to_contain_text("Clock in recorded at")
-    tries = api.asked("action")
-    assert len(tries) == 2
-    assert tries[0] == tries[1]
-    assert len(api.stamps) == 1
-
-
 async def test_somebody_elses_unfinished_stamp_is_dropped(phones: Phones, api: FakePhoneApi) -> None:
     page = await phones.open()
     await sign_in(page)
@@ -306,18 +289,6 @@ async def test_somebody_elses_unfinished_stamp_is_dropped(phones: Phones, api: F
     await sign_in(page, BEN, BENS_PIN)
     await expect(page.get_by_role("heading", name="Ben Brandt")).to_be_visible()
     assert api.stamps == []
-
-
-async def test_a_lost_answer_never_makes_a_second_stamp(phones: Phones, api: FakePhoneApi) -> None:
-    api.lost["action"] = 1
-    page = await phones.open()
-    await sign_in(page)
-    await press(page, "Clock in")
-    await says(page, re.compile("We do not know yet whether “Clock in” was recorded."))
-    await press(page, "Try again")
-    await expect(page.get_by_role("status")).to_contain_text("Clock in recorded at")
-    assert len(api.stamps) == 1
-    assert len({body["stamp_id"] for body in api.asked("action")}) == 1
 
 
 @pytest.mark.parametrize("name", ["busy", "state-unavailable"])
@@ -356,18 +327,6 @@ async def test_two_tabs_make_one_stamp(phones: Phones, api: FakePhoneApi) -> Non
     await expect(second.get_by_text("In since")).to_be_visible()
     assert await buttons(second) & ACTIONS == {"Start break", "Clock out"}
     assert len(api.stamps) == 1
-
-
-async def test_the_back_button_makes_no_second_stamp(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open()
-    await sign_in(page)
-    await press(page, "Clock in")
-    await expect(page.get_by_role("status")).to_contain_text("Clock in recorded at")
-    await page.goto(f"{phones.origin}/static/stamp.svg")
-    await page.go_back()
-    await expect(page.get_by_role("heading", level=1)).to_be_visible()
-    await page.wait_for_load_state("networkidle")
-    assert len(api.asked("action")) == 1
 
 
 async def test_the_page_signs_out_when_the_seconds_are_over(phones: Phones, api: FakePhoneApi) -> None:
@@ -421,53 +380,3 @@ async def test_without_javascript_there_is_a_sentence_and_nothing_to_type_into(p
     # Playwright's own text search passes over <noscript>; what the browser lays out does not.
     await expect(page.locator("body")).to_contain_text("This page needs JavaScript.", use_inner_text=True)
     await expect(page.get_by_label("PIN", exact=True)).to_be_hidden()
-
-
-@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
-async def test_nothing_is_cut_off_at_twice_the_size_on_a_small_phone(
-    phones: Phones, api: FakePhoneApi, locale: str
-) -> None:
-    api.company = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk GmbH"
-    api.people[ANNA].state, api.people[ANNA].forgotten = "in", True
-    # A phone of 320 CSS pixels at 200 % has 160 left.
-    page = await phones.open(locale=locale, viewport={"width": 160, "height": 320})
-    await expect(page.locator("#pin")).to_be_visible()
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert await page.evaluate(wide) <= 0
-    await page.locator("#number").fill(ANNA)
-    await page.locator("#pin").fill(ANNAS_PIN)
-    await page.locator("#sign-in button").click()
-    await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
-    assert await page.evaluate(wide) <= 0
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_text_stands_out_from_its_ground_in_light_and_dark(
-    phones: Phones, api: FakePhoneApi, scheme: str
-) -> None:
-    api.people[ANNA].failed_attempts = 1
-    page = await phones.open(color_scheme=scheme)
-    await sign_in(page)
-    await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
-    faint = await page.evaluate(
-        """() => {
-          const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-          const light = (colour) => {
-            const [r, g, b] = numbers(colour).map((v) => v / 255)
-              .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-          };
-          const ground = (element) => {
-            const colour = getComputedStyle(element).backgroundColor;
-            return numbers(colour)[3] === 0 ? ground(element.parentElement) : colour;
-          };
-          const faint = [];
-          for (const element of document.querySelectorAll("h1, h2, p, button, a, label")) {
-            if (!element.checkVisibility() || !element.textContent.trim()) continue;
-            const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((x, y) => y - x);
-            if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(element.textContent.trim());
-          }
-          return faint;
-        }"""
-    )
-    assert faint == []

@@ -118,6 +118,7 @@ async function alone(work) {
 
 function show(view, notice = "", kind = "problem") {
   for (const id of VIEWS) at(id).hidden = id !== view;
+  at("times").hidden = !view;
   tell(notice, kind);
   tick();
 }
@@ -251,7 +252,7 @@ function dayRow(day) {
     cell.append(...(lines.length ? lines : ["–"]).map((line) => made("p", { textContent: line })));
     return cell;
   });
-  const row = made("tr", { role: "row" });
+  const row = made("tr", { role: "row", className: day.stamps.length || day.worked_seconds ? "" : "free" });
   row.append(made("th", { role: "rowheader", scope: "row", textContent: dayOf(day.date) }), ...cells);
   return row;
 }
