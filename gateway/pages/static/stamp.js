@@ -20,7 +20,8 @@ if (document.readyState === "loading") await new Promise((ready) => addEventList
 
 const at = (id) => document.getElementById(id);
 const language = document.documentElement.lang;
-const region = navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language; // for the order in dates
+const spoken = navigator.languages.find((tag) => tag.startsWith(`${language}-`));
+const region = spoken ?? (language === "en" ? "en-GB" : language); // for the order in dates, as at the terminal
 const texts = {};
 for (const line of at("texts").content.querySelectorAll("[data-text]")) texts[line.dataset.text] = line.textContent;
 const say = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
@@ -160,7 +161,7 @@ function timeOf(moment, options = {}) {
 
 const withSeconds = (moment) => timeOf(moment, { second: "2-digit" });
 const momentOf = (moment) => timeOf(moment, dateOf(moment) === dateOf(Date.now()) ? {} : DAY);
-const dayOf = (date) => told(new Date(date), { weekday: "short", day: "numeric", month: "short" }, "UTC");
+const dayOf = (date) => told(new Date(date), { weekday: "short", day: "numeric", month: "numeric" }, "UTC");
 const duration = (seconds) => `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")}`;
 
 function useTimeZone(name) {
