@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of reference and gateways in turn [5]")
     parser.add_argument("--stamps", type=int, default=8192, help="stamps per round and process [8192]")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of latency segments without and with logins [3]")
-    parser.add_argument("--loads", type=int, default=7, help="visits of the phone page over each network [7]")
+    parser.add_argument("--loads", type=int, default=5, help="visits of the phone page under each condition [5]")
     parser.add_argument(
         "--only", choices=["gateway", "phone-page"], help="measure one part anew; what the file says of the other stays"
     )

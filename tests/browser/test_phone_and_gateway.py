@@ -314,8 +314,8 @@ async def test_a_phone_in_another_time_zone_tells_the_companys_time_and_says_so(
 ) -> None:
     person, language = await pocket.person(), locale[:2]
     page = await pocket.scan(locale=locale, timezone_id="America/New_York")
-    await expect(page.get_by_text(sentence)).to_be_visible()
     await sign_in(page, person, language=language)
+    await expect(page.get_by_text(sentence)).to_be_visible()
     await tap(page, WORDS[language]["clock in"])
     await expect(page.get_by_role("status")).to_be_visible()
     (stamp,) = [stamp for stamp in await pocket.house.stamps() if stamp.user_id == person.id]
@@ -324,8 +324,9 @@ async def test_a_phone_in_another_time_zone_tells_the_companys_time_and_says_so(
 
 
 async def test_on_the_phones_own_time_nothing_is_said_about_zones(pocket: Pocket) -> None:
-    page = await pocket.scan(timezone_id="Europe/Vienna")
-    await expect(page.get_by_label("PIN", exact=True)).to_be_visible()
+    person, page = await pocket.person(), await pocket.scan(timezone_id="Europe/Vienna")
+    await sign_in(page, person)
+    await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
     await expect(page.locator("#zone")).to_be_hidden()
 
 
@@ -410,8 +411,8 @@ async def test_in_the_night_when_clocks_are_put_back_the_hour_that_comes_twice_i
     page = await (await pocket.new(locale=locale)).new_page()
     await page.clock.install(time=datetime.fromtimestamp(pocket.house.clock(), BERLIN))
     await page.goto(pocket.poster)
-    await expect(page.get_by_text(sentence)).to_be_visible()
     await sign_in(page, person, language=locale[:2])
+    await expect(page.get_by_text(sentence)).to_be_visible()
     await expect(page.locator("#state")).to_contain_text(f"02:30 {names[0]}")
     await expect(page.locator("#worked")).to_contain_text(re.compile(r"1 h 0 min"))
     await tap(page, {"en": "Clock out", "de": "Gehen"}[locale[:2]])

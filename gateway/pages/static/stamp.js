@@ -140,12 +140,20 @@ function optional(id, content) {
 
 const HOURS = { hourCycle: "h23", hour: "2-digit", minute: "2-digit" };
 const DAY = { weekday: "short", day: "numeric", month: "long" };
-const formats = new Map(); // making one takes a slow phone milliseconds
+const formats = new Map(); // making the first one takes a slow phone a third of a second: none is made before it is needed
 
 function told(moment, options, timeZone = zone) {
   const key = JSON.stringify([options, timeZone]);
-  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(region, { timeZone, ...options }));
+  if (!formats.has(key)) formats.set(key, formatOf(options, timeZone));
   return formats.get(key).format(moment);
+}
+
+function formatOf(options, timeZone) {
+  try {
+    return new Intl.DateTimeFormat(region, { timeZone, ...options });
+  } catch {
+    return new Intl.DateTimeFormat(region, options); // a zone newer than this phone: its own is the best guess
+  }
 }
 
 const dateOf = (moment) => told(moment, { dateStyle: "short" });
@@ -163,15 +171,6 @@ const withSeconds = (moment) => timeOf(moment, { second: "2-digit" });
 const momentOf = (moment) => timeOf(moment, dateOf(moment) === dateOf(Date.now()) ? {} : DAY);
 const dayOf = (date) => told(new Date(date), { weekday: "short", day: "numeric", month: "numeric" }, "UTC");
 const duration = (seconds) => `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")}`;
-
-function useTimeZone(name) {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    zone = name;
-  } catch {
-    zone = undefined; // newer than this phone: its own is the best guess
-  }
-}
 
 function clocksChangeToday() {
   const now = Date.now();
@@ -324,8 +323,7 @@ async function open() {
   try {
     const { company } = await post("company", { token });
     at("company").textContent = company.name;
-    useTimeZone(company.timezone);
-    showZone();
+    zone = company.timezone;
     showSignIn();
   } catch (refusal) {
     if (refusal.name === "link-not-valid") show(null, sentence(refusal));
@@ -348,7 +346,9 @@ async function signIn() {
   const sent = Date.now();
   let answer;
   try {
-    answer = await post("auth", { token, personnel_number: number, pin });
+    const asked = post("auth", { token, personnel_number: number, pin });
+    showZone(); // from now on times are told; what that costs falls into the wait
+    answer = await asked;
   } catch (refusal) {
     if (refusal.name === "link-not-valid") show(null, sentence(refusal));
     else if (["offline", "busy", "state-unavailable", "unexpected"].includes(refusal.name)) tell(sentence(refusal));
@@ -554,5 +554,5 @@ addEventListener("hashchange", () => {
 });
 addEventListener("pageshow", tick); // back in a page that was put away as it stood: its seconds have run on
 setInterval(tick, 1000);
+alone(open); // asks first: the phone's storage takes its time
 recall();
-alone(open);
