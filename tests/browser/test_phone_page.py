@@ -105,36 +105,33 @@ async def test_another_poster_in_the_same_tab_starts_anew(phones: Phones, api: F
 
 
 async def test_a_working_day(phones: Phones, api: FakePhoneApi) -> None:
+    page = await phones.open()
     day = [("Clock in", "clock_in"), ("Start break", "break_start"), ("End break", "break_end")]
     for name, action in [*day, ("Clock out", "clock_out")]:
-        page = await phones.open()
         await sign_in(page)
         await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
         await press(page, name)
         await expect(page.get_by_role("status")).to_contain_text(re.compile(rf"{name} recorded at \d\d:\d\d:\d\d"))
         assert await buttons(page) == {"Done"}
         assert api.stamps[-1]["action"] == action
+        await press(page, "Done")
     assert len(api.stamps) == 4
 
 
-@pytest.mark.parametrize(
-    ("state", "actions", "words"),
-    [
-        ("out", {"Clock in"}, "Out since"),
-        ("in", {"Start break", "Clock out"}, "In since"),
-        ("break", {"End break", "Clock out"}, "On break since"),
-    ],
-)
-async def test_the_state_is_told_in_words_and_only_valid_actions_are_offered(
-    phones: Phones, api: FakePhoneApi, state: str, actions: set[str], words: str
-) -> None:
-    anna = api.people[ANNA]
-    anna.state, anna.worked_seconds = state, 3 * 3600 + 125
-    page = await phones.open()
-    await sign_in(page)
-    await expect(page.get_by_text(f"{words} Mon 2 March at 07:58")).to_be_visible()
-    await expect(page.get_by_text("Worked today: 3 h 2 min")).to_be_visible()
-    assert await buttons(page) & ACTIONS == actions
+async def test_the_state_is_told_in_words_and_only_valid_actions_are_offered(phones: Phones, api: FakePhoneApi) -> None:
+    anna, page = api.people[ANNA], await phones.open()
+    anna.worked_seconds = 3 * 3600 + 125
+    for state, words, actions in (
+        ("out", "Out since", {"Clock in"}),
+        ("in", "In since", {"Start break", "Clock out"}),
+        ("break", "On break since", {"End break", "Clock out"}),
+    ):
+        anna.state = state
+        await sign_in(page)
+        await expect(page.get_by_text(f"{words} Mon 2 March at 07:58")).to_be_visible()
+        await expect(page.get_by_text("Worked today: 3 h 2 min")).to_be_visible()
+        assert await buttons(page) & ACTIONS == actions
+        await press(page, "Done")
 
 
 async def test_the_same_in_german(phones: Phones, api: FakePhoneApi) -> None:
@@ -210,27 +207,24 @@ async def test_a_wrong_pin_keeps_the_number_and_empties_the_pin(phones: Phones) 
     await expect(page.get_by_label("PIN", exact=True)).to_be_focused()
 
 
-@pytest.mark.parametrize(
-    ("number", "pin", "sentence"),
-    [
-        ("", "", "Please enter your personnel number and your PIN."),
-        (ANNA, "", "Please enter your personnel number and your PIN."),
-        ("4a", ANNAS_PIN, "A personnel number has 1 to 12 digits."),
-        (ANNA, "1234", "A PIN has 6 to 12 digits."),
-    ],
-)
-async def test_what_cannot_be_right_is_not_sent(
-    phones: Phones, api: FakePhoneApi, number: str, pin: str, sentence: str
-) -> None:
+async def test_what_cannot_be_right_is_not_sent(phones: Phones, api: FakePhoneApi) -> None:
     page = await phones.open()
-    await sign_in(page, number, pin)
-    await says(page, sentence)
+    for number, pin, sentence in (
+        ("", "", "Please enter your personnel number and your PIN."),
+        ("4a", ANNAS_PIN, "A personnel number has 1 to 12 digits."),
+        (ANNA, "", "Please enter your personnel number and your PIN."),
+        (ANNA, "1234", "A PIN has 6 to 12 digits."),
+    ):
+        await sign_in(page, number, pin)
+        await says(page, sentence)
     assert api.asked("auth") == []
 
 
-@pytest.mark.parametrize(
-    ("refused", "sentence"),
-    [
+async def test_each_refused_sign_in_has_its_own_sentence(phones: Phones, api: FakePhoneApi) -> None:
+    page = await (await phones.new()).new_page()
+    await page.clock.set_fixed_time("2026-03-02T11:00:30Z")
+    await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
+    for refused, sentence in (
         (Refused("login-throttled", retry_after=5), "Too many tries. You can try again in 5 seconds."),
         (
             Refused("login-throttled", retry_after=900),
@@ -249,18 +243,10 @@ async def test_what_cannot_be_right_is_not_sent(
             "There is a lot going on right now. Please try again in a few seconds.",
         ),
         (Refused("bad-request"), "Something went wrong. Please try again, or use the terminal."),
-    ],
-    ids=lambda value: value.name if isinstance(value, Refused) else "",
-)
-async def test_each_refused_sign_in_has_its_own_sentence(
-    phones: Phones, api: FakePhoneApi, refused: Refused, sentence: str
-) -> None:
-    api.refusals["auth"] = [refused]
-    page = await (await phones.new()).new_page()
-    await page.clock.install(time="2026-03-02T11:00:30Z")
-    await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
-    await sign_in(page)
-    await says(page, sentence)
+    ):
+        api.refusals["auth"] = [refused]
+        await sign_in(page)
+        await says(page, sentence)
     await sign_in(page)
     await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
 
@@ -291,16 +277,17 @@ async def test_somebody_elses_unfinished_stamp_is_dropped(phones: Phones, api: F
     assert api.stamps == []
 
 
-@pytest.mark.parametrize("name", ["busy", "state-unavailable"])
-async def test_a_stamp_that_was_not_taken_is_tried_again_as_the_same(
-    phones: Phones, api: FakePhoneApi, name: str
-) -> None:
-    api.refusals["action"] = [Refused(name, retry_after=1)]
+async def test_a_stamp_that_was_not_taken_is_tried_again_as_the_same(phones: Phones, api: FakePhoneApi) -> None:
+    api.refusals["action"] = [Refused("busy", retry_after=1), Refused("state-unavailable", retry_after=1)]
     page = await phones.open()
     await sign_in(page)
     await press(page, "Clock in")
+    await says(page, "There is a lot going on right now. Please try again in a few seconds.")
+    await press(page, "Try again")
+    await says(page, "Time stamping is not available at the moment. Please try again soon, or use the terminal.")
     await press(page, "Try again")
     await expect(page.get_by_role("status")).to_contain_text("Clock in recorded at")
+    assert len(api.asked("action")) == 3
     assert len({body["stamp_id"] for body in api.asked("action")}) == 1
 
 
