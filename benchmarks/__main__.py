@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import functions, latency, machine, refusals, throughput
+from benchmarks import functions, latency, machine, phone_page, refusals, throughput
 from benchmarks.arena import Arena, WrongAnswers, arena
 from benchmarks.load import CONNECTIONS
 from benchmarks.population import LOGIN_PEOPLE, TERMINALS
-from benchmarks.report import Figure, at_least, at_most, show, write
+from benchmarks.report import Figure, at_least, at_most, read, show, write
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 Add = Callable[[str, list[Figure]], None]
@@ -25,30 +25,45 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="rounds of reference and gateways in turn [5]")
     parser.add_argument("--stamps", type=int, default=8192, help="stamps per round and process [8192]")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of latency segments without and with logins [3]")
+    parser.add_argument("--loads", type=int, default=5, help="visits of the phone page under each condition [5]")
+    parser.add_argument(
+        "--only", choices=["gateway", "phone-page"], help="measure one part anew; what the file says of the other stays"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSON goes")
     options = parser.parse_args()
     began = time.monotonic()
-    setup = {
-        **machine.describe(),
-        "options": {"rounds": options.rounds, "stamps": options.stamps, "pairs": options.pairs},
-    }
-    _introduce(setup)
-    groups: dict[str, list[Figure]] = {}
+    part, setup, groups, missed = options.only, dict[str, object](), dict[str, list[Figure]](), list[str]()
+    if part is not None:
+        setup, groups = read(options.results)
+    if part != "phone-page":
+        gateway = {"rounds": options.rounds, "stamps": options.stamps, "pairs": options.pairs}
+        setup.update(machine.describe(), options=gateway)
+        _introduce(setup)
 
     def add(title: str, figures: list[Figure]) -> None:
         groups[title] = figures
+        missed.extend(figure.name for figure in figures if not figure.is_met)
         show(title, figures)
 
     try:
         with arena() as running:
-            _measure(running, options, add)
+            if part != "phone-page":
+                _measure(running, options, add)
+            if part != "gateway":
+                setup["phone page"] = {
+                    "browser": f"Chromium {phone_page.browser_version()}",
+                    "loads": options.loads,
+                    "load_average": machine.describe()["load_average"],
+                }
+                add(phone_page.TITLE, phone_page.measure(running, options.loads))
     except WrongAnswers as error:
         print(f"\nWrong answers, so the figures mean nothing: {error}", file=sys.stderr)
         return 1
-    setup["seconds"] = round(time.monotonic() - began)
+    seconds = round(time.monotonic() - began)
+    if part != "phone-page":
+        setup["seconds"] = seconds
     write(options.results, setup, groups)
-    missed = [figure.name for figures in groups.values() for figure in figures if not figure.is_met]
-    print(f"\n{setup['seconds']} s; written to {options.results.name}")
+    print(f"\n{seconds} s; written to {options.results.name}")
     print(f"Missed: {'; '.join(missed)}" if missed else "Every limit is met.")
     return 0
 

@@ -17,6 +17,14 @@ def cores() -> tuple[int, int]:
     return usable[0], usable[-1]
 
 
+_USABLE = frozenset(os.sched_getaffinity(0))
+
+
+def unpin() -> None:
+    """Let this process, and what it starts from now on, have every core again: a phone has more than one."""
+    os.sched_setaffinity(0, _USABLE)
+
+
 def pin(core: int) -> None:
     """Bind this process, and what it starts from now on, to one core."""
     os.sched_setaffinity(0, {core})

@@ -53,6 +53,8 @@ class Population:
     """Who stamps (one person per terminal), and who signs in meanwhile at terminals of their own."""
 
     company_id: str
+    link: str
+    """The token of the company's poster."""
     terminals: Sequence[Terminal]
     login_terminals: Sequence[Terminal]
     login_numbers: Sequence[str]
@@ -66,6 +68,7 @@ def make() -> Population:
 
     return Population(
         new_id(),
+        new_token(os.urandom),
         [terminal() for _ in range(TERMINALS)],
         [terminal() for _ in range(LOGIN_TERMINALS)],
         [f"9{number:05d}" for number in range(LOGIN_PEOPLE)],
@@ -80,7 +83,17 @@ async def settle(population: Population, database_url: str, check_value: bytes, 
         await database.upgrade()
         await database.bind_secrets(check_value)
         async with database.write() as connection:
-            company = Company(id=company_id, name="Benchmark", timezone="Europe/Berlin", locale="de", created_at=now)
+            company = Company(
+                id=company_id,
+                name="Benchmark",
+                timezone="Europe/Berlin",
+                locale="de",
+                created_at=now,
+                public_stamp_enabled=True,
+                link_hash=token_hash(population.link),
+                link_version=1,
+                link_created_at=now,
+            )
             await companies.add(connection, company)
             for at, one in enumerate((*population.terminals, *population.login_terminals)):
                 person = User(

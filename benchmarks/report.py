@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -46,6 +46,18 @@ def show(title: str, figures: Sequence[Figure]) -> None:
         bound = f"{figure.bound} {figure.limit:g}" if figure.bound else ""
         verdict = ("" if figure.is_met else "MISSED") if figure.bound else ""
         print(f"  {figure.name:<72} {figure.value:>10.3f} {figure.unit:<4} {bound:<14} {verdict}".rstrip(), flush=True)
+
+
+def read(path: Path) -> tuple[dict[str, object], dict[str, list[Figure]]]:
+    """Return what an earlier run wrote, so that a part of it can be measured anew; nothing when there was none."""
+    if not path.exists():
+        return {}, {}
+    content = json.loads(path.read_text("utf-8"))
+    names = [one.name for one in fields(Figure)]
+    return content["setup"], {
+        title: [Figure(**{name: one[name] for name in names}) for one in some]
+        for title, some in content["figures"].items()
+    }
 
 
 def write(path: Path, setup: Mapping[str, object], groups: Mapping[str, Sequence[Figure]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway import languages
+from gateway.http.preferences import weighted
 from gateway.languages import LANGUAGES
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["LANGUAGES", "TRANSLATIONS", "catalogue_path", "choose_language", "load_catalogues"]
-
-ACCEPT_LANGUAGE_LIMIT = 500
-"""Characters of `Accept-Language` that are read; browsers send fewer than 100."""
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -41,20 +39,8 @@ def choose_language(asked: str | None, accept_language: str) -> str:
     if asked in LANGUAGES:
         return asked
     best, best_weight = LANGUAGES[0], 0.0
-    for entry in accept_language[:ACCEPT_LANGUAGE_LIMIT].split(","):
-        tag, _, parameter = entry.partition(";")
-        language = tag.strip().lower().partition("-")[0]
-        weight = _weight(parameter)
+    for tag, weight in weighted(accept_language):
+        language = tag.partition("-")[0]
         if language in LANGUAGES and weight > best_weight:
             best, best_weight = language, weight
     return best
-
-
-def _weight(parameter: str) -> float:
-    """Read `q=0.8` (RFC 9110 §12.4.2): 1 when left out, 0 when it is no weight."""
-    name, _, value = parameter.strip().partition("=")
-    if not name:
-        return 1.0
-    if name.strip().lower() != "q" or not value.strip().replace(".", "", 1).isdecimal():
-        return 0.0
-    return min(1.0, float(value))

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
-from aiohttp import web
 
 from gateway.http.routes import Route
-from gateway.pages.assets import load_asset
+from gateway.pages.assets import load_asset, make_document
 from gateway.pages.catalogues import LANGUAGES, choose_language, load_catalogues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp import web
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -58,12 +59,15 @@ class PhonePage:
         self.icon = load_asset(ICON)
         template = environment().get_template("stamp.html")
         self._documents = {
-            language: template.render(
-                _=catalogue.gettext,
-                lang=language,
-                style=self.style.address,
-                script=self.script.address,
-                icon=self.icon.address,
+            language: make_document(
+                template.render(
+                    _=catalogue.gettext,
+                    lang=language,
+                    style=self.style.address,
+                    script=self.script.address,
+                    icon=self.icon.address,
+                ).encode(),
+                "text/html",
             )
             for language, catalogue in load_catalogues().items()
         }
@@ -71,12 +75,7 @@ class PhonePage:
     async def show(self, request: web.Request) -> web.Response:
         """Answer with the page in the reader's language."""
         language = choose_language(request.query.get("lang"), request.headers.get("Accept-Language", ""))
-        return web.Response(
-            text=self._documents[language],
-            content_type="text/html",
-            charset="utf-8",
-            headers={**PAGE_HEADERS, "Content-Language": language},
-        )
+        return self._documents[language].answer(request, {**PAGE_HEADERS, "Content-Language": language})
 
 
 def routes() -> list[Route]:

@@ -23,9 +23,10 @@ class PhoneLoginBody(CredentialsBody):
 
 
 class LinkCompany(Answer):
-    """Whose poster this is: people should know where they type."""
+    """Whose poster this is: people should know where they type, and in whose time zone times are told."""
 
     name: str
+    timezone: str
     locale: str
 
 

@@ -112,7 +112,8 @@ class PhoneRoutes:
     async def company(self, request: web.Request) -> web.Response:
         """Tell whose poster it is; wrong, rotated and switched off look the same."""
         company = self._linked((await read_json(request, LinkBody)).token, request)
-        return json_response(LinkAnswer(company=LinkCompany(name=company.name, locale=company.locale)))
+        answer = LinkCompany(name=company.name, timezone=company.timezone, locale=company.locale)
+        return json_response(LinkAnswer(company=answer))
 
     async def auth(self, request: web.Request) -> web.Response:
         """Sign an employee in for 120 seconds."""

@@ -69,6 +69,7 @@ class FakePhoneApi:
 
     token: str
     company: str = "Müller & Söhne GmbH"
+    timezone: str = "Europe/Berlin"
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     people: dict[str, Person] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
@@ -111,7 +112,7 @@ class FakePhoneApi:
 
     def _company(self, body: dict[str, Any], _: str) -> tuple[int, dict[str, Any]]:
         self._check_link(body)
-        return 200, {"company": {"name": self.company, "locale": "de"}}
+        return 200, {"company": {"name": self.company, "timezone": self.timezone, "locale": "de"}}
 
     def _auth(self, body: dict[str, Any], _: str) -> tuple[int, dict[str, Any]]:
         self._check_link(body)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -13,6 +15,7 @@ from gateway.http.routes import register
 from gateway.pages import phone
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from typing import TypeAlias
 
     from aiohttp.test_utils import TestClient
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     Client: TypeAlias = TestClient[web.Request, web.Application]
 
 PAGE_BYTES = 50_000
-"""What page, style sheet, script and icon may weigh together, uncompressed."""
+"""What page, style sheet, script and icon may weigh together, unpacked."""
+
+PACKED_BYTES = 17_000
+"""The same as nearly every browser gets it."""
 
 
 @pytest.fixture
@@ -29,6 +35,13 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
     app = web.Application()
     register(app, phone.routes())
     return await aiohttp_client(app)
+
+
+@pytest.fixture
+async def raw(client: Client) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that takes what is packed as it comes."""
+    async with aiohttp.ClientSession(client.make_url("/"), auto_decompress=False) as session:
+        yield session
 
 
 class _Addresses(HTMLParser):
@@ -66,6 +79,7 @@ async def test_the_page_is_kept_by_nobody_framed_by_nobody_and_tells_no_address(
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -83,6 +97,23 @@ async def test_everything_the_page_needs_weighs_less_than_50_kilobytes(
     page = await (await client.get("/stamp", params={"lang": "de"})).read()
     parts = [await (await client.get(address)).read() for address in _read(page.decode()).loaded]
     assert len(page) + sum(map(len, parts)) < PAGE_BYTES
+
+
+async def test_what_is_the_same_for_everybody_is_packed_for_browsers_that_take_it(
+    client: Client, raw: aiohttp.ClientSession
+) -> None:
+    page, total = await (await client.get("/stamp?lang=de")).text(), 0
+    for address in ("/stamp?lang=de", *_read(page).loaded):
+        plain = await raw.get(address, headers={"Accept-Encoding": "br, gzip;q=0"})
+        packed = await raw.get(address, headers={"Accept-Encoding": "br;q=1.0, GZIP;q=0.5"})
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert "Accept-Encoding" in plain.headers["Vary"]
+        assert packed.headers["Vary"] == plain.headers["Vary"]
+        body = await packed.read()
+        assert gzip.decompress(body) == await plain.read()
+        total += len(body)
+    assert total < PACKED_BYTES
 
 
 async def test_a_file_may_be_kept_for_ever_only_under_its_own_version(
@@ -109,7 +140,7 @@ async def test_the_page_speaks_the_language_of_the_browser_unless_the_address_as
     german = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}
     answer = await client.get("/stamp", headers=german)
     assert answer.headers["Content-Language"] == "de"
-    assert answer.headers["Vary"] == "Accept-Language"
+    assert answer.headers["Vary"] == "Accept-Language, Accept-Encoding"
     assert '<html lang="de">' in (page := await answer.text())
     assert "Personalnummer" in page
     assert "Personnel number" not in page

@@ -27,7 +27,9 @@ NOT_TOKENS = ["", "x", "A" * 42, "A" * 44, "Bearer"]
 
 async def test_an_employee_scans_signs_in_clocks_in_and_out_and_each_row_says_how(house: House) -> None:
     person, phone = await house.person("0101"), house.phone()
-    assert (await phone.company()).body == {"company": {"name": "Rosenthal", "locale": "de"}}
+    assert (await phone.company()).body == {
+        "company": {"name": "Rosenthal", "timezone": "Europe/Berlin", "locale": "de"}
+    }
     signed_in = await phone.sign_in("0101", person.pin)
     assert signed_in.status == 200
     assert signed_in.body["expires_in"] == 120
@@ -125,6 +127,7 @@ async def test_a_session_ends_120_seconds_after_sign_in_however_busy_it_is(house
     for _ in range(3):
         house.clock.move(39)
         assert (await phone.status()).status == 200
+        assert (await phone.days()).status == 200
     house.clock.move(4)
     assert (await phone.status()).problem == "session-expired"
     assert (await phone.act("clock_in")).problem == "session-expired"
