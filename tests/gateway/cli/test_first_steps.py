@@ -80,6 +80,7 @@ def first_steps(shell: Shell) -> None:
     assert shell.ok("public-link", "show", "--json").json == {
         "enabled": True,
         "active": True,
+        "version": 1,
         "created_at": link["created_at"],
     }
     assert "Link:           none" in shell.ok("public-link", "disable").out
