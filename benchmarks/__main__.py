@@ -123,6 +123,7 @@ def _measure(running: Arena, options: argparse.Namespace, add: Add) -> None:
         Figure("one raw libsodium verification", costs.raw, "µs"),
         Figure("one valid request through verifier and registry", costs.valid, "µs"),
         at_most(15.0, "the same without the curve operation", costs.without_curve, "µs"),
+        Figure("the same, in raw libsodium verifications timed beside it", costs.without_curve_in_raw),
     ]
     for name, cost in costs.refusals.items():
         if name == "wrong signature":
