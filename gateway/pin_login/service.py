@@ -217,7 +217,9 @@ class PinLogin:
             found = await users.by_number(connection, credentials.company_id, credentials.personnel_number)
             user, pin_record = found if found is not None else (None, None)
             told_at = user.failures_told_at if user is not None else None
-            standing = await lockouts.standing(connection, credentials.tier, subject, places, now, day_ago)
+            standing = await lockouts.standing(
+                connection, credentials.tier, credentials.company_id, subject, places, now, day_ago
+            )
             # Behind the beginning of the window, as in Redis: what failed exactly a day ago has left it.
             day = max(day_ago, standing.cleared_at or 0.0) + INSTANT
             counted = await lockouts.count_failures_since(connection, both, (year_ago, day, told_at or year_ago))
