@@ -22,7 +22,11 @@ export function becomeTheTerminal() {
         })
         .catch(() => location.reload()); // taken over: whatever runs here must end
     };
-    const takeOver = () => ask({ steal: true });
+    let taking = false; // a second tap would take it from this window itself
+    const takeOver = () => {
+      if (!taking) ask({ steal: true });
+      taking = true;
+    };
     const late = setTimeout(() => showFault("open-elsewhere", { takeOver }), PATIENCE);
     ask({});
   });
