@@ -405,11 +405,14 @@ async def open_gateway(
             new_id=new_id,
             page_url=f"{administration.public_url}/register",
         )
+        # Phones have a queue of their own: whoever floods a public link takes no terminal's turn.
+        of_phones = HashPool(settings.hash_threads, observe=metrics.hash_queue_observer())
+        closing.push_async_callback(of_phones.close)
         login = PinLogin(
             database=database,
             journal=journal,
             guard=guard,
-            hashing=administration.hashing,
+            hashing={"kiosk": administration.hashing, "phone": of_phones},
             pins=administration.pins,
             guard_key=administration.guard_key,
             metrics=metrics,

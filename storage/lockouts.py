@@ -110,13 +110,20 @@ def _holds(now: float | ColumnElement[float]) -> ColumnElement[bool]:
     return or_(lockouts.c.until.is_(None), lockouts.c.until > now)
 
 
-_STANDING: Final = select(lockouts.c.subject, lockouts.c.until, lockouts.c.cleared_at).where(
-    lockouts.c.tier == bindparam("tier"),
-    lockouts.c.subject.in_(bindparam("subjects", expanding=True)),
-    or_(
-        lockouts.c.cleared_at > bindparam("since", type_=Instant),
-        and_(lockouts.c.cleared_at.is_(None), _holds(bindparam("now", type_=Instant))),
-    ),
+_STOOD: Final = select(lockouts.c.until, lockouts.c.cleared_at).where(lockouts.c.tier == bindparam("tier"))
+_now, _since = bindparam("now", type_=Instant), bindparam("since", type_=Instant)
+_STANDING: Final = _STOOD.where(
+    lockouts.c.subject == bindparam("own"),
+    or_(lockouts.c.cleared_at > _since, and_(lockouts.c.cleared_at.is_(None), _holds(_now))),
+).union_all(
+    # By time, because of a place there may be a pause for each quarter of an hour of a year.
+    _STOOD.where(
+        lockouts.c.company_id == bindparam("company_id"),
+        lockouts.c.since > _since,
+        lockouts.c.subject.in_(bindparam("places", expanding=True)),
+        lockouts.c.cleared_at.is_(None),
+        _holds(_now),
+    )
 )
 
 
@@ -206,19 +213,27 @@ async def uncleared(connection: AsyncConnection, subjects: Collection[str]) -> l
 
 
 async def standing(
-    connection: AsyncConnection, tier: str, number: bytes, places: Collection[str], now: float, since: float
+    connection: AsyncConnection,
+    tier: str,
+    company_id: str,
+    number: bytes,
+    places: Collection[str],
+    now: float,
+    since: float,
 ) -> Standing:
     """Return what holds at `now` for a number (its keyed hash) and the places that its try concerns.
 
-    Those are the terminal's or the company's id. Unlocks before `since` (Unix seconds) are passed over.
+    Those are the terminal's or the company's id. What was unlocked before `since` (Unix seconds), and pauses of places
+    that began before it, are passed over.
     """
-    own, disabled, until, cleared = number.hex(), False, None, None
-    values = {"tier": tier, "subjects": [own, *places], "now": now, "since": since}
-    for subject, ending, cleared_at in await connection.execute(_STANDING, values):
+    disabled, until, cleared = False, None, None
+    values: dict[str, Any] = {"tier": tier, "company_id": company_id, "own": number.hex(), "places": list(places)}
+    values |= {"now": now, "since": since}
+    for ending, cleared_at in await connection.execute(_STANDING, values):
         if cleared_at is None:
             disabled = disabled or ending is None
             until = max(until or 0.0, ending or 0.0) or None
-        elif subject == own:
+        else:
             cleared = max(cleared or 0.0, cleared_at)
     return Standing(disabled, until, cleared)
 

@@ -5,7 +5,7 @@ The order is the whole point (policy: lockout):
 1. reserve the attempt atomically over all its scopes, or refuse without a hash;
 2. read the person, the yearly count and what SQL remembers of locks and of the day in one go, the same queries for
    known and unknown numbers: losing Redis ends no lock and frees no try of the day;
-3. hash in the bounded pool, against a dummy when there is nothing to compare with;
+3. hash in the tier's bounded pool, against a dummy when there is nothing to compare with;
 4. wrong: commit the yearly row and its audit event, then settle the reservation, then record the locks it began;
    right: settle the reservation, then commit the audit event.
 """
@@ -105,7 +105,7 @@ class PinLogin:
         database: Database,
         journal: Journal,
         guard: PinGuard,
-        hashing: HashPool,
+        hashing: Mapping[Tier, HashPool],
         pins: PinHasher,
         guard_key: bytes,
         metrics: Metrics,
@@ -167,7 +167,7 @@ class PinLogin:
                 self._metrics.login(tier, "throttled")
                 raise Problem("login-throttled", retry_after=retry_after, cause="by what SQL remembers")
             stored = record.pin_record or self._pins.dummy_record
-            is_right = await self._hashing.run(self._pins.verify, stored, credentials.pin)
+            is_right = await self._hashing[tier].run(self._pins.verify, stored, credentials.pin)
         except BaseException:
             # Not hashed, so not counted. Redis away now: the reservation expires and counts as wrong, the safe side.
             with contextlib.suppress(EphemeralUnavailable):
@@ -217,7 +217,9 @@ class PinLogin:
             found = await users.by_number(connection, credentials.company_id, credentials.personnel_number)
             user, pin_record = found if found is not None else (None, None)
             told_at = user.failures_told_at if user is not None else None
-            standing = await lockouts.standing(connection, credentials.tier, subject, places, now, day_ago)
+            standing = await lockouts.standing(
+                connection, credentials.tier, credentials.company_id, subject, places, now, day_ago
+            )
             # Behind the beginning of the window, as in Redis: what failed exactly a day ago has left it.
             day = max(day_ago, standing.cleared_at or 0.0) + INSTANT
             counted = await lockouts.count_failures_since(connection, both, (year_ago, day, told_at or year_ago))

@@ -96,8 +96,22 @@ class Stamping:
             return await self._record(requests)
         except Conflict:
             # Another process recorded between our read and our write (possible where rows are not locked, or when two
-            # gateways meet the same new stamp_id): judge each alone against what is true now.
-            return [await self._record_alone(request) for request in requests]
+            # gateways meet the same new stamp_id): judge anew, against what is true now.
+            return await self._record_apart(requests)
+
+    async def _record_apart(self, requests: list[StampRequest]) -> list[Recorded | Exception]:
+        """Halve until whoever meets another gateway is alone: one person's haste holds up the others but little."""
+        if len(requests) == 1:
+            return [await self._record_alone(requests[0])]
+        outcomes: list[Recorded | Exception] = []
+        for half in (requests[: len(requests) // 2], requests[len(requests) // 2 :]):
+            try:
+                outcomes += await self._record(half)
+            except Conflict:
+                outcomes += await self._record_apart(half)
+            except Exception as error:  # noqa: BLE001 - the outcome of this half; the other may be recorded
+                outcomes += [error] * len(half)
+        return outcomes
 
     async def _record_alone(self, request: StampRequest) -> Recorded | Exception:
         for _ in range(CONFLICT_RETRIES):

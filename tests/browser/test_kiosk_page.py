@@ -371,7 +371,9 @@ async def test_only_one_window_of_a_terminal_is_at_work(terminals: Terminals) ->
     second = await first.context.new_page()
     await second.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
     await shows(second, "The terminal is open in another window")
-    await press(second, "Use this window")
+    async with first.expect_navigation():  # it gives way, once, however often that is tapped
+        taps = "[0, 5, 15, 40].forEach((wait) => setTimeout(() => document.getElementById('take-over').click(), wait))"
+        await second.evaluate(taps)
     await is_idle(second)
     await shows(first, "The terminal is open in another window")
     await sign_in(second)
@@ -381,6 +383,21 @@ async def test_only_one_window_of_a_terminal_is_at_work(terminals: Terminals) ->
     await sign_in(first)
     await shows(first, "Anna Albers")
     assert (await terminals.device("Two windows")).state == "active"
+
+
+async def test_a_terminal_that_takes_a_new_version_loses_its_place_to_no_window_behind_it(terminals: Terminals) -> None:
+    first, _ = await terminals.enrolled("Updated")
+    await first.evaluate("navigator.serviceWorker.ready")
+    await first.reload()
+    await is_idle(first)
+    second = await first.context.new_page()
+    await second.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
+    await shows(second, "The terminal is open in another window")
+    await first.evaluate("navigator.serviceWorker.dispatchEvent(new Event('controllerchange'))")
+    async with first.expect_navigation():
+        await first.clock.fast_forward(5000)
+    await is_idle(first)
+    await shows(second, "The terminal is open in another window")
 
 
 async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -235,6 +236,26 @@ async def test_an_answer_that_comes_when_more_has_happened_is_no_confirmation(po
     await tap(page, "Clock in")
     await is_confirmed(page)
     assert await pocket.stamped(person) == ["clock_in", "clock_out", "clock_in"]
+
+
+async def test_a_poster_scanned_into_the_same_tab_waits_for_what_is_under_way(pocket: Pocket) -> None:
+    person, phone, ids, sent = await pocket.person(), await pocket.new(), list[str](), asyncio.Event()
+
+    async def scanned_before_the_answer_is_lost(route: Route) -> None:
+        sent.set()
+        await page.evaluate("link => { location.hash = `t=${link}`; }", pocket.house.link)
+        await losing(carried_out=False, ids=ids)(route)
+
+    page = await pocket.scan(phone)
+    await sign_in(page, person)
+    await phone.route("**/api/time/public/action", scanned_before_the_answer_is_lost, times=1)
+    await tap(page, "Clock in")
+    await sent.wait()
+    await sign_in(page, person)
+    await says(page, NOT_RECORDED_YET)
+    await tap(page, "Clock in")
+    await is_confirmed(page)
+    assert await pocket.stamped(person) == ["clock_in"]
 
 
 # ── refusals, each with its own sentence in both languages ────────────────────────────────────────────────────────

@@ -112,7 +112,7 @@ async def test_how_a_number_stands_is_told_by_its_locks_and_those_of_its_place(d
     async with database.write() as connection:
 
         async def now(at: float) -> lockouts.Standing:
-            return await lockouts.standing(connection, "phone", number, [company], at, at - 100)
+            return await lockouts.standing(connection, "phone", company, number, [company], at, at - 100)
 
         assert await now(NOW) == lockouts.Standing()
         own = await lock(connection, number.hex(), NOW + 30)

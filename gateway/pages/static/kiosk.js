@@ -6,7 +6,7 @@ import { canHoldKeys, load, lostTerminal, remove } from "./kiosk-keys.js";
 import { alone, at, endFault, isShown, localise, show, showFault, tell } from "./kiosk-screens.js";
 import { Refusal, ServerClock } from "./kiosk-signing.js";
 import { say, sayFault } from "./kiosk-texts.js";
-import { becomeTheTerminal } from "./kiosk-window.js";
+import { becomeTheTerminal, loadAnew } from "./kiosk-window.js";
 
 const UPDATE_MINUTES = 60;
 const WORTHLESS = ["device-revoked", "key-expired"]; // the key never counts again; after other faults it still may
@@ -173,7 +173,7 @@ async function keepShell() {
   navigator.serviceWorker.addEventListener("controllerchange", () => (isNewer = hadOne));
   const registration = await navigator.serviceWorker.register("/kiosk-sw.js", { scope: "/kiosk" });
   const isFree = () => (isShown("enrol") && at("code").value === "") || (isShown("idle") && isUntouched());
-  setInterval(() => isNewer && isFree() && location.reload(), 5000);
+  setInterval(() => isNewer && isFree() && loadAnew(), 5000);
   setInterval(() => registration.update().catch(() => {}), UPDATE_MINUTES * 60_000);
 }
 

@@ -36,6 +36,7 @@ let pending = null; // {action, stampId, asked (milliseconds), number}: asked fo
 let earlier = null; // the same without a number: of a page that is gone, or of another tab
 let retry = null; // what "Try again" does
 let running = false;
+let another = null; // the token of another poster, scanned while something runs
 
 // ── the address bar ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,6 +113,7 @@ async function alone(work) {
   } finally {
     running = false;
     document.body.removeAttribute("aria-busy");
+    if (another) begin();
   }
 }
 
@@ -331,6 +333,13 @@ async function open() {
   }
 }
 
+// The page as it is after a scan.
+function begin() {
+  token = another;
+  another = session = pending = null;
+  alone(open);
+}
+
 async function signIn() {
   const number = at("number").value.trim();
   const pin = at("pin").value.trim();
@@ -543,14 +552,10 @@ for (const link of document.querySelectorAll("[data-lang]")) {
     location.replace(`/stamp?lang=${link.dataset.lang}${token ? `#t=${encodeURIComponent(token)}` : ""}`);
   });
 }
-// Another poster scanned into the same tab.
+// Another poster scanned into the same tab, or the same once more. What runs meanwhile is of the one before.
 addEventListener("hashchange", () => {
-  const other = takeToken();
-  if (!other) return;
-  token = other;
-  session = null;
-  pending = null;
-  alone(open);
+  another = takeToken() ?? another;
+  if (another && !running) begin();
 });
 addEventListener("pageshow", tick); // back in a page that was put away as it stood: its seconds have run on
 setInterval(tick, 1000);

@@ -124,7 +124,7 @@ async def test_a_new_pin_zeroes_every_count_of_the_person_in_both_tiers(
     async with site.database.read() as connection:
         counts = await lockouts.count_failures_of(connection, [*subjects.values(), foreign], 0.0)
         left = await lockouts.active(connection, company.id, clock.now)
-        now = await lockouts.standing(connection, "phone", subjects["phone"], (), clock.now, 0.0)
+        now = await lockouts.standing(connection, "phone", company.id, subjects["phone"], (), clock.now, 0.0)
         assert not now.is_disabled
     assert counts == {subjects["kiosk"]: 0, subjects["phone"]: 0, foreign: 1}
     assert [one.subject for one in left] == [foreign.hex()]

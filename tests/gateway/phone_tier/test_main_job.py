@@ -273,7 +273,8 @@ async def test_a_try_that_fails_while_the_right_pin_is_hashed_is_told_the_next_t
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person, phone, other = await house.person("0101"), house.phone(), await house.terminal()
-    hashing, run = house.gateway.administration.hashing, house.gateway.administration.hashing.run
+    hashing = house.gateway.pin_login._hashing["phone"]
+    run = hashing.run
 
     async def meanwhile(function: object, *arguments: object) -> object:
         monkeypatch.setattr(hashing, "run", run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,18 @@ async def test_a_lock_on_the_phone_tier_leaves_the_kiosk_open(house: House) -> N
     assert int(locked.headers["Retry-After"]) > 14 * 60
     assert (await terminal.sign_in("0101", person.pin)).status == 200
     assert (await phone.sign_in("0101", person.pin)).problem == "login-throttled"
+
+
+async def test_phones_that_fill_their_queue_of_hashes_take_no_terminals_turn(house: House) -> None:
+    person, terminal, phone = await house.person("0101"), await house.terminal(), house.phone()
+    of_phones, release = house.gateway.pin_login._hashing["phone"], threading.Event()
+    jobs = [asyncio.create_task(of_phones.run(release.wait)) for _ in range(of_phones._capacity)]
+    await asyncio.sleep(0)
+    assert (await phone.sign_in("0101", person.pin)).problem == "busy"
+    assert (await terminal.sign_in("0101", person.pin)).status == 200
+    release.set()
+    await asyncio.gather(*jobs)
+    assert (await phone.sign_in("0101", person.pin)).status == 200
 
 
 async def test_a_lock_on_the_kiosk_tier_leaves_the_phone_open(house: House) -> None:

@@ -13,8 +13,9 @@ from gateway.clock import new_id
 from gateway.http.problems import Problem
 from gateway.stamping.actions import Action, State
 from gateway.stamping.records import Recorded, StampRequest
+from gateway.stamping.service import CONFLICT_RETRIES
 from storage import stamps
-from storage.database import StorageUnavailable
+from storage.database import Conflict, StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,6 +149,28 @@ async def test_stamps_that_met_another_gateways_are_judged_again_each_alone(
     assert names(outcomes) == ["action-not-valid", "Recorded"]
     assert looks == 3
     assert [row.sequence for row in await house.stamps() if row.user_id == person.id] == [1]
+
+
+async def test_one_who_meets_another_gateway_again_and_again_makes_no_single_stamps_of_63_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *others, hasty = [await house.person(f"{at:04}") for at in range(64)]
+    commit_batch, commits = stamps.commit_batch, list[int]()
+
+    async def too_late_for_the_hasty(
+        transaction: DirectTransaction, inserts: Sequence[stamps.NewStamp], changed: Sequence[stamps.NewPresence]
+    ) -> None:
+        commits.append(len(inserts))
+        if any(row.user_id == hasty.id for row in inserts):
+            raise Conflict("what was read has changed")
+        await commit_batch(transaction, inserts, changed)
+
+    monkeypatch.setattr(stamps, "commit_batch", too_late_for_the_hasty)
+    requests = [stamp(house, person, Action.CLOCK_IN) for person in (*others[:40], hasty, *others[40:])]
+    outcomes = names(await together(house, *requests))
+    assert outcomes == ["Recorded"] * 40 + ["busy"] + ["Recorded"] * 23
+    assert len(commits) <= 1 + 2 * 6 + CONFLICT_RETRIES
+    assert {row.user_id for row in await house.stamps()} == {person.id for person in others}
 
 
 async def test_a_conflict_that_never_ends_is_answered_busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
