@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from gateway.accounts.guard import KEEP_SECONDS as KEEP_TRIES_SECONDS
+from gateway.background import BackgroundTask
 from storage import account_guard, account_sessions, invitations, lockouts, password_resets, trust_changes
 from storage.database import StorageError
 
@@ -43,18 +43,15 @@ class Housekeeping:
         self._database = database
         self._clock = clock
         self._further = further
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "housekeeping")
 
     async def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="housekeeping")
+        self._task.start()
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def sweep(self) -> None:
         """Delete what is too old now. Raises `StorageError`."""

@@ -8,11 +8,11 @@ which costs at most that much accuracy.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from gateway.background import BackgroundTask
 from storage import devices
 from storage.errors import StorageError
 
@@ -31,7 +31,7 @@ class LastSeen:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._noted: dict[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "last-seen")
 
     def note(self, device_id: str, at: float) -> None:
         """A terminal was heard of at `at`, in Unix seconds."""
@@ -39,14 +39,11 @@ class LastSeen:
 
     async def start(self) -> None:
         """Begin to write down."""
-        self._task = asyncio.create_task(self._run(), name="last-seen")
+        self._task.start()
 
     async def stop(self) -> None:
         """Write down what is noted, and end."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
         await self.write_down()
 
     async def write_down(self) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.audit_events import AuditName, event
+from gateway.background import BackgroundTask
 from storage import audit, phone_links
 from storage.errors import StorageError
 
@@ -55,7 +56,7 @@ class DeadPosters:
         self._new_id = new_id
         self._tallies: dict[DeadLink, _Tally] = {}
         self._noted = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "dead-posters")
 
     def note(self, link: DeadLink | None, request_id: str) -> None:
         """A link that is not valid was used; None for one that nobody was ever given."""
@@ -70,14 +71,11 @@ class DeadPosters:
 
     async def start(self) -> None:
         """Begin to write down."""
-        self._task = asyncio.create_task(self._run(), name="dead-posters")
+        self._task.start()
 
     async def stop(self) -> None:
         """Write down what is due, and end."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
         await self.write_down()
 
     async def write_down(self) -> None:

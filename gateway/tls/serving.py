@@ -8,12 +8,12 @@ alone; the gateway goes on with the one it has.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from gateway.background import BackgroundTask
 from gateway.tls.certificates import Certificate, CertificateFault, read_certificate
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ServedCertificate:
     def __init__(self, cert: Path, key: Path, clock: Clock) -> None:
         self._cert, self._key, self._clock = cert, key, clock
         self._looked = self._marks()
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._watch, "tls-certificate")
         self.certificate, self._current = self._load()
         self.context = self._current
         # Never loaded into again: files that change between two reads would leave it with half a pair.
@@ -41,14 +41,11 @@ class ServedCertificate:
 
     async def start(self) -> None:
         """Begin to watch the files."""
-        self._task = asyncio.create_task(self._watch(), name="tls-certificate")
+        self._task.start()
 
     async def stop(self) -> None:
         """End that."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     def look(self) -> bool:
         """Take the files up if they are others than before; return whether new connections get another certificate."""

@@ -7,11 +7,11 @@ a kill between SQL and Redis leaves nothing undone. While Redis is away the clea
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from gateway.background import BackgroundTask
 from gateway.trust_feed import kinds
 from storage.ephemeral.connection import EphemeralUnavailable
 
@@ -37,7 +37,7 @@ class ClearedLocks:
         self._guard = guard
         self._clock = clock
         self._waiting: asyncio.Queue[TrustChange] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "cleared-locks")
 
     async def follow(self, connection: AsyncConnection, changes: Sequence[TrustChange]) -> None:
         """Queue the cleared locks among `changes`."""
@@ -47,14 +47,11 @@ class ClearedLocks:
 
     async def start(self) -> None:
         """Begin to clear."""
-        self._task = asyncio.create_task(self._run(), name="cleared-locks")
+        self._task.start()
 
     async def stop(self) -> None:
         """End the task; what still waits is done by the next process that starts."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def settled(self) -> None:
         """Return when every clearing that was read from the feed has reached Redis."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from gateway.background import BackgroundTask
 from storage import trust_changes
 from storage.database import StorageUnavailable
 
@@ -59,7 +60,7 @@ class TrustFeed:
         self._wake = asyncio.Event()
         self._reading = asyncio.Lock()
         self._read_at = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "trust-feed")
         self.seen = 0
 
     def follow(self, follower: Follower, load: Callable[[AsyncConnection], Awaitable[None]] | None = None) -> None:
@@ -80,14 +81,11 @@ class TrustFeed:
     async def start(self) -> None:
         """Load everything, then keep reading until `stop`. Raises `StorageUnavailable`."""
         await self._rebuild()
-        self._task = asyncio.create_task(self._run(), name="trust-feed")
+        self._task.start()
 
     async def stop(self) -> None:
         """End the reading task."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def refresh(self) -> None:
         """Read what was committed before this call, sharing the read with whoever asks at the same moment.
