@@ -57,14 +57,16 @@ clean: ## remove the virtual environment and every cache (demo-data stays)
 
 browser: # the browser tests drive the system's Chromium; installed here only where that takes no password
 	@if [ -n "$$STAMPGATE_TEST_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "make test: installing chromium for the browser tests"; apt-get update -qq; \
-	  export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y -qq --no-install-recommends fonts-liberation"; \
-	  if $$install chromium-headless-shell >/dev/null 2>&1 || $$install chromium >/dev/null; then exit 0; fi; \
-	fi; \
-	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  if command -v $$name >/dev/null; then exit 0; fi; \
+	found=""; for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  if command -v $$name >/dev/null; then found=$$name; fi; \
 	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y -qq --no-install-recommends"; \
+	  if [ -z "$$found" ]; then echo "make test: installing chromium for the browser tests"; apt-get update -qq; fi; \
+	  if $$install chromium-headless-shell fonts-liberation >/dev/null 2>&1; then exit 0; fi; \
+	  if [ -z "$$found" ] && $$install chromium fonts-liberation >/dev/null; then exit 0; fi; \
+	fi; \
+	if [ -n "$$found" ]; then exit 0; fi; \
 	echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1
 
 proxies: # the doctor is tried through real ones, started by the tests on free ports; the packages' own services stay off

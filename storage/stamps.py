@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     column,
     insert,
+    literal,
     or_,
     select,
     table,
@@ -177,6 +178,7 @@ _PRESENCE: Final = select(
     type_coerce(presence.c.open_since, BigInteger),
     presence.c.clock_out_missing,
     _people.c.active,
+    literal(0),  # the version is asked for by `_READ_PRESENCE` alone
 ).join_from(presence, _people, _people.c.id == presence.c.user_id)
 
 _READ_PRESENCE: Final = RowsStatement(
@@ -269,7 +271,7 @@ _RECORD: Final = RowsWrite(
 
 
 def _presence_row(row: Sequence[Any]) -> PresenceRow:
-    user_id, company_id, state, since, sequence, day, worked, opened, missing, active, *more = row
+    user_id, company_id, state, since, sequence, day, worked, opened, missing, active, version, *_ = row
     return PresenceRow(
         user_id,
         company_id,
@@ -281,7 +283,7 @@ def _presence_row(row: Sequence[Any]) -> PresenceRow:
         None if opened is None else opened / 1000,
         bool(missing),
         bool(active),
-        more[0] if more else 0,
+        version,
     )
 
 

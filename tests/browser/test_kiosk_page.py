@@ -175,12 +175,22 @@ async def test_giving_up_while_a_question_is_under_way_leads_back_to_the_code(te
             window.fetch = (target, options) => String(target).endsWith("/kiosk/device")
                 ? new Promise((_, reject) => (window.fail = () => reject(new TypeError("lost"))))
                 : send(target, options);
+            // The store takes its time: what is given up is still in it when the question has failed.
+            let isFirst = true;
+            const open = IDBFactory.prototype.open;
+            window.slowly = () => (IDBFactory.prototype.open = function (...of) {
+                const [asked, told, wait] = [open.apply(this, of), {}, isFirst ? 300 : 0];
+                isFirst = false;
+                asked.onsuccess = () => setTimeout(() => told.onsuccess(), wait);
+                return Object.defineProperty(told, "result", { get: () => asked.result });
+            });
         }"""
     )
     await press(page, "Enrol this terminal")
     await shows(page, "Waiting for approval")
     await page.wait_for_function("() => window.fail !== undefined")
-    await page.evaluate("document.getElementById('give-up').click(); fail()")
+    await page.evaluate("slowly(); document.getElementById('give-up').click(); fail()")
+    await passes(page, 1_000)
     await shows(page, "Set up this terminal")
 
 

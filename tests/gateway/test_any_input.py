@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.http.routes import Route
     from tests.gateway.house import House
 
-BODIES_PER_ROUTE = 32
+BODIES_PER_ROUTE = 60
 SEED = 20260301
 
 ABSURD: list[Any] = [
