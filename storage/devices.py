@@ -1,4 +1,4 @@
-"""Terminals: what IT says about each, its enrolment under way, and every key it ever had."""
+"""Terminals: what IT says about each, its enrolment under way, and its current key."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    bindparam,
     insert,
-    or_,
     select,
     text,
 )
@@ -26,7 +24,7 @@ from sqlalchemy import update as sql_update
 from storage.schema import Id, Instant, Json, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -114,38 +112,6 @@ class Device:
     key_expires_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownKey:
-    """One key, whatever became of it, with what the gate must know about its device."""
-
-    keyid: str
-    public_key: bytes
-    key_state: str
-    created_at: float
-    expires_at: float
-    superseded_at: float | None
-    device_id: str
-    company_id: str
-    state: str
-    label: str
-    location: str
-    allowed_networks: tuple[str, ...]
-    enrolment_id: str | None
-    enrolment_started_at: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """What a terminal said about itself in a heartbeat, and when."""
-
-    device_id: str
-    last_seen_at: float
-    client_name: str | None = None
-    client_version: str | None = None
-    client_platform: str | None = None
-    clock_offset_ms: int | None = None
-
-
 _DEVICE: Final = (
     select(
         *devices.c,
@@ -158,40 +124,6 @@ _DEVICE: Final = (
         devices, device_keys, and_(device_keys.c.device_id == devices.c.id, device_keys.c.state == "current")
     )
     .order_by(devices.c.id)
-)
-_KEYS: Final = select(
-    device_keys.c.keyid,
-    device_keys.c.public_key,
-    device_keys.c.state.label("key_state"),
-    device_keys.c.created_at,
-    device_keys.c.expires_at,
-    device_keys.c.superseded_at,
-    device_keys.c.device_id,
-    devices.c.company_id,
-    devices.c.state,
-    devices.c.label,
-    devices.c.location,
-    devices.c.allowed_networks,
-    devices.c.enrolment_id,
-    devices.c.enrolment_started_at,
-).join_from(device_keys, devices)
-_SEEN: Final = (
-    sql_update(devices)
-    .where(devices.c.id == bindparam("device"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("last_seen_at", "client_name", "client_version", "client_platform", "clock_offset_ms")
-        }
-    )
-)
-_HEARD: Final = (
-    sql_update(devices)
-    .where(
-        devices.c.id == bindparam("device"),
-        or_(devices.c.last_seen_at.is_(None), devices.c.last_seen_at < bindparam("at", type_=Instant)),
-    )
-    .values(last_seen_at=bindparam("at", type_=Instant))
 )
 _CHANGEABLE: Final = frozenset(
     {
@@ -215,12 +147,6 @@ def _device(row: Row[*tuple[Any, ...]]) -> Device:
     values["allowed_networks"] = tuple(values["allowed_networks"])
     values["words_asked"] = None if values["words_asked"] is None else tuple(values["words_asked"])
     return Device(**values)
-
-
-def _known_key(row: Row[*tuple[Any, ...]]) -> KnownKey:
-    values = dict(row._mapping)
-    values["allowed_networks"] = tuple(values["allowed_networks"])
-    return KnownKey(**values)
 
 
 def _changes(changes: dict[str, Any]) -> dict[str, Any]:
@@ -253,16 +179,6 @@ async def list_(connection: AsyncConnection, company_id: str | None) -> list[Dev
     """Return the terminals of a company, or of all with `None`, oldest first."""
     statement = _DEVICE if company_id is None else _DEVICE.where(devices.c.company_id == company_id)
     return [_device(row) for row in await connection.execute(statement)]
-
-
-async def all_keys(connection: AsyncConnection) -> list[KnownKey]:
-    """Return every key there ever was, blocked ones included."""
-    return [_known_key(row) for row in await connection.execute(_KEYS)]
-
-
-async def keys_of_device(connection: AsyncConnection, device_id: str) -> list[KnownKey]:
-    """Return every key of one terminal, blocked ones included."""
-    return [_known_key(row) for row in await connection.execute(_KEYS.where(device_keys.c.device_id == device_id))]
 
 
 async def set_code(connection: AsyncConnection, device_id: str, code_hash: bytes, expires_at: float) -> bool:
@@ -322,7 +238,41 @@ async def start_enrolment(
             client_platform=client_platform,
         )
     )
-    await _add_key(connection, device_id, keyid, public_key, "current", started_at, key_expires_at)
+    await add_key(
+        connection,
+        device_id,
+        keyid=keyid,
+        public_key=public_key,
+        state="current",
+        created_at=started_at,
+        expires_at=key_expires_at,
+    )
+
+
+async def add_key(
+    connection: AsyncConnection,
+    device_id: str,
+    *,
+    keyid: str,
+    public_key: bytes,
+    state: str,
+    created_at: float,
+    expires_at: float,
+) -> None:
+    """Insert a key of a terminal; what becomes of it afterwards is in `known_keys`.
+
+    Raises (at the end of the transaction's block) `Conflict` on `device_keys.keyid` when the key was ever seen.
+    """
+    await connection.execute(
+        insert(device_keys).values(
+            keyid=keyid,
+            device_id=device_id,
+            public_key=public_key,
+            state=state,
+            created_at=created_at,
+            expires_at=expires_at,
+        )
+    )
 
 
 async def update(connection: AsyncConnection, device_id: str, **changes: object) -> bool:
@@ -348,78 +298,6 @@ async def set_state(
     return result.rowcount == 1
 
 
-async def block_keys(connection: AsyncConnection, device_id: str) -> int:
-    """Block every key of a terminal for ever and return how many were in use."""
-    result = await connection.execute(
-        sql_update(device_keys)
-        .where(device_keys.c.device_id == device_id, device_keys.c.state != "blocked")
-        .values(state="blocked")
-    )
-    return result.rowcount
-
-
-async def offer_key(
-    connection: AsyncConnection,
-    device_id: str,
-    *,
-    keyid: str,
-    public_key: bytes,
-    offered_at: float,
-    expires_at: float,
-) -> None:
-    """Write down the next key of a terminal; it counts from its first use on (`take_over`).
-
-    Raises (at the end of the transaction's block) `Conflict` on `device_keys.keyid` when the key was ever seen.
-    """
-    await _add_key(connection, device_id, keyid, public_key, "offered", offered_at, expires_at)
-
-
-async def _add_key(
-    connection: AsyncConnection,
-    device_id: str,
-    keyid: str,
-    public_key: bytes,
-    state: str,
-    created_at: float,
-    expires_at: float,
-) -> None:
-    await connection.execute(
-        insert(device_keys).values(
-            keyid=keyid,
-            device_id=device_id,
-            public_key=public_key,
-            state=state,
-            created_at=created_at,
-            expires_at=expires_at,
-        )
-    )
-
-
-async def block_offers(connection: AsyncConnection, device_id: str) -> int:
-    """Block for ever what a key change offered and nobody used yet; return how many keys that were."""
-    result = await connection.execute(
-        sql_update(device_keys)
-        .where(device_keys.c.device_id == device_id, device_keys.c.state == "offered")
-        .values(state="blocked")
-    )
-    return result.rowcount
-
-
-async def take_over(connection: AsyncConnection, device_id: str, keyid: str, at: float) -> None:
-    """Make the offered key `keyid` a terminal's current one, first used at `at`, which supersedes the one before."""
-    # In this order: the database lets a terminal have one current key at any moment.
-    await connection.execute(
-        sql_update(device_keys)
-        .where(device_keys.c.device_id == device_id, device_keys.c.state == "current")
-        .values(state="superseded", superseded_at=at)
-    )
-    await connection.execute(
-        sql_update(device_keys)
-        .where(device_keys.c.device_id == device_id, device_keys.c.keyid == keyid, device_keys.c.state == "offered")
-        .values(state="current", first_used_at=at)
-    )
-
-
 async def count_wrong_try(connection: AsyncConnection, device_id: str) -> int:
     """Count a wrong answer to the words of an enrolment under way and return how many there are now, 0 if none is."""
     tries = await connection.scalar(
@@ -429,27 +307,3 @@ async def count_wrong_try(connection: AsyncConnection, device_id: str) -> int:
         .returning(devices.c.wrong_tries)
     )
     return tries or 0
-
-
-async def touch_many(connection: AsyncConnection, sightings: Sequence[Sighting]) -> None:
-    """Write down heartbeats, in the order of device ids so that two gateways never wait for each other."""
-    if sightings:
-        rows = [
-            {
-                "device": sighting.device_id,
-                "new_last_seen_at": sighting.last_seen_at,
-                "new_client_name": sighting.client_name,
-                "new_client_version": sighting.client_version,
-                "new_client_platform": sighting.client_platform,
-                "new_clock_offset_ms": sighting.clock_offset_ms,
-            }
-            for sighting in sorted(sightings, key=lambda sighting: (sighting.device_id, sighting.last_seen_at))
-        ]
-        await connection.execute(_SEEN, rows)
-
-
-async def seen_many(connection: AsyncConnection, seen: Mapping[str, float]) -> None:
-    """Write down when devices were last heard of, by id; never back in time. In the order of `touch_many`."""
-    rows = [{"device": device_id, "at": at} for device_id, at in sorted(seen.items())]
-    if rows:
-        await connection.execute(_HEARD, rows)

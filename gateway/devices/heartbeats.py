@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from storage import devices
+from storage import device_sightings
 from storage.batching import Batcher
-from storage.devices import Sighting
+from storage.device_sightings import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,5 +60,5 @@ class Heartbeats:
             for beat in latest.values()
         ]
         async with self._database.write() as connection:
-            await devices.touch_many(connection, sightings)
+            await device_sightings.touch_many(connection, sightings)
         return [None] * len(beats)

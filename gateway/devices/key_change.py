@@ -19,7 +19,7 @@ from gateway.devices.lifecycle import COPIED_REASON, KEY_LIFETIME, Act, DeviceSt
 from gateway.devices.transitions import Transitions, found, state_now
 from gateway.http.problems import Problem
 from gateway.trust_feed import kinds
-from storage import devices, trust_changes
+from storage import devices, known_keys, trust_changes
 from storage.errors import Conflict
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ class KeyChanges:
                 stored = await self._locked(connection, device.device_id, now)
                 if stored.keyid != device.keyid:
                     raise _changed_meanwhile()
-                for key in await devices.keys_of_device(connection, stored.id):
+                for key in await known_keys.of_device(connection, stored.id):
                     if key.keyid == keyid and key.key_state == "offered" and now < key.created_at + OVERLAP_SECONDS:
                         return KeyOffered(keyid, key.expires_at)
-                await devices.block_offers(connection, stored.id)
+                await known_keys.block_offers(connection, stored.id)
                 offered = KeyOffered(keyid, now + KEY_LIFETIME)
-                await devices.offer_key(
+                await known_keys.offer(
                     connection,
                     stored.id,
                     keyid=keyid,
@@ -136,11 +136,11 @@ class KeyChanges:
         async with self._database.write() as connection:
             stored = await self._locked(connection, device.device_id, now)
             if stored.keyid != device.keyid:  # else another process was asked at the same moment
-                keys = await devices.keys_of_device(connection, stored.id)
+                keys = await known_keys.of_device(connection, stored.id)
                 key = next(one for one in keys if one.keyid == device.keyid)
                 if key.key_state != "offered" or now >= key.created_at + OVERLAP_SECONDS:
                     raise _void()
-                await devices.take_over(connection, stored.id, device.keyid, now)
+                await known_keys.take_over(connection, stored.id, device.keyid, now)
                 await self._transitions.record(
                     connection,
                     AuditName.DEVICE_KEY_CHANGED,

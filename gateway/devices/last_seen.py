@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway.background import BackgroundTask
-from storage import devices
+from storage import device_sightings
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class LastSeen:
             return
         try:
             async with self._database.write() as connection:
-                await devices.seen_many(connection, noted)
+                await device_sightings.seen_many(connection, noted)
         except BaseException as error:  # also when it is ended in the middle: `stop` writes once more
             self._noted = noted | self._noted
             if not isinstance(error, StorageError):

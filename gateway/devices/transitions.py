@@ -10,7 +10,7 @@ from gateway.devices.lifecycle import EDGES, Act, DeviceState, is_allowed
 from gateway.devices.lifecycle import state_now as lifecycle_state
 from gateway.http.problems import Problem
 from gateway.trust_feed import kinds
-from storage import audit, devices, trust_changes
+from storage import audit, devices, known_keys, trust_changes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,10 +65,10 @@ class Transitions:
         if not moved:
             raise not_now(act, device, now)
         if edge.blocks_key:
-            await devices.block_keys(connection, device.id)
+            await known_keys.block(connection, device.id)
         else:
             # A key change under way is void: whoever looked at the terminal now has not seen its next key.
-            await devices.block_offers(connection, device.id)
+            await known_keys.block_offers(connection, device.id)
 
     async def record(
         self,

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 from gateway.trust_feed import kinds
-from storage import devices
+from storage import known_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.trust_feed.companies import Networks
     from gateway.trust_feed.feed import TrustFeed
-    from storage.devices import KnownKey
+    from storage.known_keys import KnownKey
     from storage.trust_changes import TrustChange
 
 UNKNOWN_FOR_SECONDS: Final = 1.0
@@ -71,7 +71,7 @@ class DeviceRegistry:
         self._by_keyid.clear()
         self._keyids.clear()
         self._unknown.clear()
-        for key in await devices.all_keys(connection):
+        for key in await known_keys.all_(connection):
             self._remember(key)
 
     async def follow(self, connection: AsyncConnection, changes: Sequence[TrustChange]) -> None:
@@ -80,7 +80,7 @@ class DeviceRegistry:
         if changed:
             self._unknown.clear()
         for device_id in changed:
-            fresh = await devices.keys_of_device(connection, device_id)
+            fresh = await known_keys.of_device(connection, device_id)
             for keyid in self._keyids.pop(device_id, set()):
                 del self._by_keyid[keyid]
             for key in fresh:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from storage import devices
+from storage import device_sightings, devices, known_keys
 from storage.database import Conflict
+from storage.device_sightings import Sighting
 from tests.storage.rows import NOW, add_company, add_device, new_id
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def test_a_device_is_read_back_as_it_was_written(database: Database) -> No
         assert await devices.by_code(connection, b"x" * 32) is None
         assert await devices.list_(connection, company.id) == [plain]
         assert await devices.list_(connection, None) == [plain, full]
-        assert await devices.all_keys(connection) == []
+        assert await known_keys.all_(connection) == []
 
 
 async def test_an_enrolment_gives_the_device_its_key(database: Database) -> None:
@@ -77,10 +78,10 @@ async def test_an_enrolment_gives_the_device_its_key(database: Database) -> None
             key_created_at=NOW,
             key_expires_at=NOW + 90,
         )
-        keys = await devices.all_keys(connection)
-        assert keys == await devices.keys_of_device(connection, device.id)
+        keys = await known_keys.all_(connection)
+        assert keys == await known_keys.of_device(connection, device.id)
         assert keys == [
-            devices.KnownKey(
+            known_keys.KnownKey(
                 keyid="k" * 43,
                 public_key=b"p" * 32,
                 key_state="current",
@@ -101,7 +102,7 @@ async def test_an_enrolment_gives_the_device_its_key(database: Database) -> None
 
 async def _offer(database: Database, device_id: str, keyid: str) -> None:
     async with database.write() as connection:
-        await devices.offer_key(
+        await known_keys.offer(
             connection, device_id, keyid=keyid, public_key=b"n" * 32, offered_at=NOW + 5, expires_at=NOW + 95
         )
 
@@ -113,10 +114,10 @@ async def test_an_offered_key_takes_over_from_the_current_one(database: Database
     async with database.read() as connection:
         before = await devices.get(connection, device.id)
     async with database.write() as connection:
-        await devices.take_over(connection, device.id, "n" * 43, NOW + 7)
+        await known_keys.take_over(connection, device.id, "n" * 43, NOW + 7)
     async with database.read() as connection:
         after = await devices.get(connection, device.id)
-        keys = {key.keyid: key for key in await devices.keys_of_device(connection, device.id)}
+        keys = {key.keyid: key for key in await known_keys.of_device(connection, device.id)}
     assert before is not None
     assert after is not None
     assert (before.keyid, before.key_expires_at) == ("k" * 43, NOW + 90)
@@ -131,12 +132,12 @@ async def test_an_offer_can_be_blocked_alone_and_every_key_at_once(database: Dat
     for keyid in ("1" * 43, "2" * 43):
         await _offer(database, device.id, keyid)
         async with database.write() as connection:
-            assert await devices.block_offers(connection, device.id) == 1
+            assert await known_keys.block_offers(connection, device.id) == 1
     await _offer(database, device.id, "3" * 43)
     async with database.write() as connection:
-        await devices.take_over(connection, device.id, "3" * 43, NOW + 7)
-        assert await devices.block_offers(connection, device.id) == 0
-        assert await devices.block_keys(connection, device.id) == 2
+        await known_keys.take_over(connection, device.id, "3" * 43, NOW + 7)
+        assert await known_keys.block_offers(connection, device.id) == 0
+        assert await known_keys.block(connection, device.id) == 2
 
 
 async def test_a_terminal_never_has_two_current_keys(database: Database) -> None:
@@ -151,12 +152,12 @@ async def test_a_blocked_key_stays_known_and_is_never_taken_again(database: Data
     old, new = await add_device(database, company.id), await add_device(database, company.id)
     await _enrol(database, old.id)
     async with database.write() as connection:
-        assert await devices.block_keys(connection, old.id) == 1
-        assert await devices.block_keys(connection, old.id) == 0
+        assert await known_keys.block(connection, old.id) == 1
+        assert await known_keys.block(connection, old.id) == 0
         found = await devices.get(connection, old.id)
         assert found is not None
         assert found.keyid is None
-        assert [key.key_state for key in await devices.keys_of_device(connection, old.id)] == ["blocked"]
+        assert [key.key_state for key in await known_keys.of_device(connection, old.id)] == ["blocked"]
     with pytest.raises(Conflict, match=r"device_keys\.keyid"):
         await _enrol(database, new.id)
 
@@ -238,13 +239,13 @@ async def test_heartbeats_of_many_are_written_at_once_and_the_latest_stays(datab
     company = await add_company(database)
     first, second = await add_device(database, company.id), await add_device(database, company.id)
     async with database.write() as connection:
-        await devices.touch_many(connection, [])
-        await devices.touch_many(
+        await device_sightings.touch_many(connection, [])
+        await device_sightings.touch_many(
             connection,
             [
-                devices.Sighting(device_id=second.id, last_seen_at=NOW + 2, client_version="2", clock_offset_ms=-40),
-                devices.Sighting(device_id=first.id, last_seen_at=NOW + 1, client_name="a", client_platform="b"),
-                devices.Sighting(device_id=second.id, last_seen_at=NOW + 1, client_version="1", clock_offset_ms=3),
+                Sighting(device_id=second.id, last_seen_at=NOW + 2, client_version="2", clock_offset_ms=-40),
+                Sighting(device_id=first.id, last_seen_at=NOW + 1, client_name="a", client_platform="b"),
+                Sighting(device_id=second.id, last_seen_at=NOW + 1, client_version="1", clock_offset_ms=3),
             ],
         )
         assert await devices.list_(connection, company.id) == [

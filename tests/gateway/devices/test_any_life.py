@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from crypto.device_keys import DeviceKey
 from gateway.http.problems import Problem
-from storage import devices
+from storage import known_keys
 from tests.gateway.house import MovableClock, open_house
 from tests.gateway.terminal import Terminal
 
@@ -347,7 +347,7 @@ class AnyLife(RuleBasedStateMachine):
     def has_one_current_key_at_most_and_blocks_for_ever(self) -> None:
         async def stored() -> dict[str, str]:
             async with self.house.gateway.administration.database.read() as connection:
-                return {key.keyid: key.key_state for key in await devices.keys_of_device(connection, self.device_id)}
+                return {key.keyid: key.key_state for key in await known_keys.of_device(connection, self.device_id)}
 
         states = self.loop.run(stored())
         assert list(states.values()).count("current") <= 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.devices import last_seen
 from gateway.devices.last_seen import LastSeen
-from storage import devices
+from storage import device_sightings
 from storage.errors import StorageUnavailable
 from tests.gateway.waiting import until
 
@@ -61,7 +61,7 @@ async def test_what_could_not_be_written_stays_noted(
         raise StorageUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("storage.devices.seen_many", away)
+        patched.setattr("storage.device_sightings.seen_many", away)
         await noting.write_down()
     await noting.write_down()
     assert await seen(site) == {"Front": 101.0, "Back": 100.0}
@@ -121,7 +121,7 @@ async def test_what_is_being_written_when_the_gateway_stops_is_not_lost(
 ) -> None:
     front, _ = await two_devices(site, company)
     monkeypatch.setattr(last_seen, "WRITE_SECONDS", 0.0)
-    noting, seen_many, writing = LastSeen(site.database), devices.seen_many, asyncio.Event()
+    noting, seen_many, writing = LastSeen(site.database), device_sightings.seen_many, asyncio.Event()
 
     async def slowly(*arguments: Any) -> None:
         if not writing.is_set():
@@ -129,7 +129,7 @@ async def test_what_is_being_written_when_the_gateway_stops_is_not_lost(
             await asyncio.Event().wait()
         await seen_many(*arguments)
 
-    monkeypatch.setattr(devices, "seen_many", slowly)
+    monkeypatch.setattr(device_sightings, "seen_many", slowly)
     noting.note(front, 100.0)
     await noting.start()
     await writing.wait()

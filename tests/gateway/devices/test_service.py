@@ -11,7 +11,7 @@ from crypto.enrolment_words import enrolment_words
 from gateway.devices.heartbeats import Heartbeat, Heartbeats
 from gateway.devices.models import ClientInfo, EnrolmentStarted
 from gateway.http.problems import Problem
-from storage import devices
+from storage import devices, known_keys
 from tests.gateway.administered_site import changes, event_names, events
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ async def test_a_terminal_can_be_revoked_in_every_state_and_its_key_never_return
         assert (await site.devices.revoke(device_id, actor="cli")).state == "revoked"
         assert len(await events(site)) == count
     async with site.database.read() as connection:
-        assert {known.key_state for known in await devices.all_keys(connection)} == {"blocked"}
+        assert {known.key_state for known in await known_keys.all_(connection)} == {"blocked"}
     with pytest.raises(Problem, match="enrolment-code-invalid"):
         await site.devices.enrol(registered.enrolment_code, keys[0].public_key, CLIENT)
 
@@ -315,7 +315,7 @@ async def test_approving_and_revoking_at_once_never_leaves_a_revoked_terminal_ac
         assert not isinstance(revoked, BaseException)
         assert (await site.devices.get(started.device_id)).state == "revoked"
     async with site.database.read() as connection:
-        assert {known.key_state for known in await devices.all_keys(connection)} == {"blocked"}
+        assert {known.key_state for known in await known_keys.all_(connection)} == {"blocked"}
 
 
 async def test_label_place_and_networks_can_be_changed(site: Administration, company: Company, key: DeviceKey) -> None:

@@ -14,7 +14,7 @@ from crypto import device_keys
 from crypto.device_keys import DeviceKey
 from crypto.message_signatures import KIOSK_TAG, REKEY_TAG, OutgoingRequest, combine, sign
 from gateway.kiosk.key_change import CHANGES_PER_HOUR
-from storage import audit, devices
+from storage import audit, devices, known_keys
 from tests.gateway.house import House, open_house, serving
 from tests.gateway.terminal import KIOSK, Reply, Terminal
 from tests.servers.databases import fresh_url
@@ -41,7 +41,7 @@ def with_key(terminal: Terminal, key: DeviceKey, url: str | None = None) -> Term
 
 async def key_states(house: House, terminal: Terminal) -> dict[str, str]:
     async with house.gateway.administration.database.read() as connection:
-        return {key.keyid: key.key_state for key in await devices.keys_of_device(connection, terminal.device_id)}
+        return {key.keyid: key.key_state for key in await known_keys.of_device(connection, terminal.device_id)}
 
 
 async def stored(house: House, terminal: Terminal) -> devices.Device:
