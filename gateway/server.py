@@ -62,7 +62,7 @@ def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
         bound.setblocking(False)
     except OSError as error:
         bound.close()
-        reason = "it is in use already" if error.errno == 98 else error.strerror
+        reason = "it is in use already; choose another with --port" if error.errno == 98 else error.strerror
         raise AddressInUse(f"cannot listen on {host} port {port}: {reason}") from None
     return bound
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX: Final = "STAMPGATE_"
+KIOSK_PREFIX: Final = "STAMPGATE_KIOSK_"
+"""Of the terminal program, which may be on the same machine."""
+
 SECRET_SETTINGS: Final = ("database_url", "redis_url", "smtp_url")
 """Settings that may hold a password: each may come from a file instead (``STAMPGATE_DATABASE_URL_FILE``)."""
 
@@ -304,7 +307,11 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return ``STAMPGATE_*`` variables that no setting reads: a misspelt one is otherwise silently without effect."""
     names = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     names |= {f"{PREFIX}{name.upper()}_FILE" for name in SECRET_SETTINGS} | {f"{PREFIX}CONFIG"}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in names)
+    return sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX) and name not in names and not name.startswith(KIOSK_PREFIX)
+    )
 
 
 def _split(value: str) -> Any:

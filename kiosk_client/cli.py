@@ -161,9 +161,8 @@ def enrol(
         insecure_http=insecure_http,
     )
     _warn_if_readable(address)
-    ceremony = Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom)
     try:
-        asyncio.run(_enrol(ceremony, wanted, wait=wait, as_json=as_json))
+        asyncio.run(_enrol(_ceremony(store), wanted, wait=wait, as_json=as_json))
     except KeyboardInterrupt:
         typer.echo(f"\nNothing is lost. To go on: {PROGRAM} enrol {address.origin}", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -171,6 +170,10 @@ def enrol(
 
 def _quiet_client(stored: StoredKey) -> KioskClient:
     return KioskClient.of(stored, platform=_platform())
+
+
+def _ceremony(store: KeyStore) -> Enrolment:
+    return Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom)
 
 
 async def _enrol(ceremony: Enrolment, wanted: EnrolmentWanted, *, wait: bool, as_json: bool) -> None:
@@ -245,6 +248,8 @@ async def _condition(
                 await _key_change(store, client).settle()
                 stored = store.load() or stored
             device = await client.device()
+            if alone and stored.state == "pending":
+                stored = _ceremony(store).keep(stored, device)  # approved meanwhile: people can stamp from now on
         except KioskError as caught:
             fault = caught
         condition = condition_of(
@@ -376,7 +381,7 @@ async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | N
 
     parts = Parts(
         store=store,
-        enrolment=Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom),
+        enrolment=_ceremony(store),
         make_client=lambda stored: KioskClient.of(
             stored, ca_file=None if ca_file is None else str(ca_file), platform=_platform()
         ),

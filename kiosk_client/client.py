@@ -26,6 +26,7 @@ from kiosk_client.errors import (
     GatewayChanged,
     GatewayRefused,
     KioskError,
+    NotApproved,
     NotEnrolled,
     StampUncertain,
     UnexpectedAnswer,
@@ -210,9 +211,9 @@ class KioskClient:
 
 
 def require_active(stored: StoredKey | None) -> StoredKey:
-    """``stored`` if its enrolment is finished; raises ``NotEnrolled`` with what is missing."""
+    """``stored`` if its enrolment is finished; raises ``NotEnrolled`` or ``NotApproved``."""
     if stored is None:
         raise NotEnrolled
     if stored.state != "active":
-        raise NotEnrolled(" yet: the enrolment is not finished")
+        raise NotApproved
     return stored

@@ -138,7 +138,7 @@ class Enrolment:
             device = await client.device(attempts=1)
         except KioskError as fault:
             raise _ended(fault) from fault
-        return stored if device.state == "pending" == stored.state else self._keep(stored, device)
+        return stored if device.state == "pending" == stored.state else self.keep(stored, device)
 
     async def _resume(self, stored: StoredKey, wanted: EnrolmentWanted) -> StoredKey:
         """What became of the stored key; ``new`` when the gateway has still to be asked with a code."""
@@ -151,7 +151,7 @@ class Enrolment:
             stored = replace(stored, ca_file=wanted.ca_file or stored.ca_file)
             try:
                 async with self._make_client(stored) as client:
-                    return self._keep(stored, await client.device())
+                    return self.keep(stored, await client.device())
             except GatewayRefused as refused:
                 if refused.problem not in NO_LONGER_KNOWN:
                     raise
@@ -198,7 +198,8 @@ class Enrolment:
         self._store.save(pending)
         return pending
 
-    def _keep(self, stored: StoredKey, device: DeviceAnswer) -> StoredKey:
+    def keep(self, stored: StoredKey, device: DeviceAnswer) -> StoredKey:
+        """Store what the gateway has said of this terminal; return what is stored then."""
         known = replace(
             stored,
             state="active" if device.state == "active" else "pending",

@@ -75,10 +75,16 @@ class KeyStoreFault(KioskError):
 
 
 class NotEnrolled(KioskError):
-    """This terminal has no key, or its enrolment is not finished."""
+    """This terminal has no key, or its enrolment is not finished (``NotApproved``)."""
 
     exit_code = 3
     problem = "not-enrolled"
+
+
+class NotApproved(NotEnrolled):
+    """The enrolment has begun, and nobody here has heard yet that IT has approved it."""
+
+    problem = "not-approved"
 
 
 class AlreadyEnrolled(KioskError):

@@ -28,6 +28,8 @@ FAULTS_ENGLISH: Mapping[str, str] = {
     "with --insecure-http for a test.",
     "key-store": "{}",
     "not-enrolled": "This terminal is not enrolled{}. Run: stampgate-kiosk enrol URL --code CODE",
+    "not-approved": "The enrolment of this terminal is not finished: IT has to approve it. Then run: stampgate-kiosk "
+    "status",
     "already-enrolled": "This terminal is enrolled already{}. See: stampgate-kiosk status. To give it up and enrol "
     "anew: --force",
     "enrolment-ended": "The enrolment has ended: IT denied it, or nobody approved it within 30 minutes. Ask IT for a "
@@ -78,6 +80,8 @@ FAULTS_GERMAN: Mapping[str, str] = {
     "zum Testen mit --insecure-http erlauben.",
     "key-store": "{}",
     "not-enrolled": "Dieses Terminal ist nicht angemeldet{}. Befehl: stampgate-kiosk enrol URL --code CODE",
+    "not-approved": "Die Anmeldung dieses Terminals ist nicht abgeschlossen: Die IT muss sie freigeben. Danach: "
+    "stampgate-kiosk status",
     "already-enrolled": "Dieses Terminal ist schon angemeldet{}. Siehe: stampgate-kiosk status. Aufgeben und neu "
     "anmelden: --force",
     "enrolment-ended": "Die Anmeldung des Terminals ist beendet: abgelehnt oder nicht innerhalb von 30 Minuten "

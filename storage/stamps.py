@@ -146,8 +146,8 @@ class NewPresence(NamedTuple):
     open_since: float | None
 
 
-_NO_DAY: Final = "0001-01-01"
-"""`worked_day` of somebody who never stamped."""
+NO_DAY: Final = "0001-01-01"
+"""`worked_day` of somebody who has never stamped."""
 
 # users.py builds on this module; the few columns needed here are named instead of imported
 _people: Final = table("users", column("id", Id), column("active", Boolean))
@@ -156,7 +156,7 @@ _ADD_PRESENCE: Final = insert(presence)
 _NEW_PRESENCE: Final[Mapping[str, Any]] = {
     "state": "out",
     "sequence": 0,
-    "worked_day": _NO_DAY,
+    "worked_day": NO_DAY,
     "worked_seconds": 0.0,
     "open_since": None,
     "clock_out_missing": False,
@@ -298,15 +298,15 @@ def _raw_stamp(row: Sequence[Any]) -> Stamp:
 
 async def add_presence(connection: AsyncConnection, user_id: str, company_id: str, at: float) -> None:
     """Insert the presence of a new person, who is out. `users.add` does so for everybody."""
-    await add_presences(connection, [(user_id, company_id)], at)
+    await add_presences(connection, [(user_id, company_id, at)])
 
 
-async def add_presences(connection: AsyncConnection, people: Sequence[tuple[str, str]], at: float) -> None:
-    """Insert the presence of many new people, each `(user_id, company_id)`."""
+async def add_presences(connection: AsyncConnection, people: Sequence[tuple[str, str, float]]) -> None:
+    """Insert the presence of many new people, each `(user_id, company_id, since)`."""
     if people:
         rows = [
-            {**_NEW_PRESENCE, "user_id": user_id, "company_id": company_id, "since": at}
-            for user_id, company_id in people
+            {**_NEW_PRESENCE, "user_id": user_id, "company_id": company_id, "since": since}
+            for user_id, company_id, since in people
         ]
         await connection.execute(_ADD_PRESENCE, rows)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, insert, select, update
 
-from storage.stamps import presence
+from storage import stamps
 from storage.users import users
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,10 +22,7 @@ CHANGEABLE: Final = ("full_name", "personnel_number", "email")
 _PARAMETERS_AT_ONCE: Final = 500
 """Values of one `IN`: every SQLite allows at least 999 parameters."""
 
-_BEFORE_ALL_DAYS: Final = "0001-01-01"
-
 _ADD: Final = insert(users)
-_ADD_PRESENCE: Final = insert(presence)
 _CHANGE: Final = (
     update(users).where(users.c.id == bindparam("user")).values({name: bindparam(f"new_{name}") for name in CHANGEABLE})
 )
@@ -51,7 +48,7 @@ async def add_many(connection: AsyncConnection, people: Sequence[User]) -> None:
             for user in people
         ],
     )
-    await connection.execute(_ADD_PRESENCE, [_out(user) for user in people])
+    await stamps.add_presences(connection, [(user.id, user.company_id, user.created_at) for user in people])
 
 
 async def update_many(connection: AsyncConnection, people: Sequence[User]) -> None:
@@ -72,18 +69,3 @@ async def emails_elsewhere(connection: AsyncConnection, emails: Collection[str],
         statement = select(users.c.email).where(users.c.email.in_(some), users.c.company_id != company_id)
         found.update((await connection.execute(statement)).scalars())
     return frozenset(found)
-
-
-def _out(user: User) -> Mapping[str, Any]:
-    """The presence of somebody who has never stamped."""
-    return {
-        "user_id": user.id,
-        "company_id": user.company_id,
-        "state": "out",
-        "since": user.created_at,
-        "sequence": 0,
-        "worked_day": _BEFORE_ALL_DAYS,
-        "worked_seconds": 0.0,
-        "open_since": None,
-        "clock_out_missing": False,
-    }

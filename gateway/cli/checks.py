@@ -127,7 +127,7 @@ async def _redis(settings: Settings) -> Finding:
     try:
         if ephemeral.is_memory:
             return Finding(
-                "note", "Redis", "memory://: one process; a restart ends sessions and forgets lockout counters"
+                "note", "Redis", "memory://: one process; a restart ends sessions and forgets wrong PINs in a row"
             )
         await ephemeral.ping()
         others = await ephemeral.eviction_policies() - {"noeviction"}

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         say(f"{'Made' if is_new else 'Found'} the secrets: {settings.secrets_path}")
         say(f"The database is at {revision}.")
         if is_new:
-            say("Keep a backup of the secrets apart from the database's: neither is worth anything without the other.")
+            say("Secrets and database are worth nothing without each other: `stampgate backup` keeps both in one file.")
         say()
         if companies:
             say("Next: stampgate serve")

@@ -32,8 +32,14 @@ async def the_company(site: Administration, named: str | None) -> Company:
         raise Refusal("there is no company yet: add one with `stampgate company add NAME`")
     if named is None:
         if len(companies) > 1:
-            names = ", ".join(repr(company.name) for company in companies[:10])
-            raise WrongUse(f"there are {len(companies)} companies, so choose one with --company: {names}")
+            names = [company.name for company in companies[:10]]
+            known = [
+                f"{company.name!r}, id {company.id}" if names.count(company.name) > 1 else repr(company.name)
+                for company in companies[:10]
+            ]
+            raise WrongUse(
+                f"there are {len(companies)} companies, so choose one with --company (name or id): {'; '.join(known)}"
+            )
         return companies[0]
     return _only(
         "company",

@@ -88,5 +88,7 @@ def _tell(settings: Settings, files: TrialFiles, root: Certificate, certificate:
     command = f"{program('stampgate')} --data-dir {settings.data_dir} serve --host 0.0.0.0 --port {PORT}"
     say(f"   {command} --tls-cert {files.cert} --tls-key {files.key} --http-port {HTTP_PORT}")
     name = certificate.names[0] if certificate.names else "localhost"
+    say("   Commands that print addresses (device add, public-link rotate) and posters have to know it as well:")
+    say(f"   export STAMPGATE_PUBLIC_URL=https://{name}:{PORT}")
     say(f"2. On each tablet open http://{name}:{HTTP_PORT}/trust, compare the fingerprint, install the root.")
     say(f"3. Then the terminal is at https://{name}:{PORT}/kiosk")

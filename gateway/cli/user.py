@@ -154,7 +154,7 @@ def _register_sign_in(commands: typer.Typer) -> None:
         if slip is not None:
             check_ending(slip)
         user = await the_user(site, person, company)
-        chosen = ask("New PIN", hide=True) if prompt and pin is None else pin
+        chosen = ask("New PIN", hide=True, twice=True) if prompt and pin is None else pin
         if slip is not None:
             await set_pin_with_slip(site, user, chosen, slip, as_json=as_json)
             return
@@ -177,7 +177,8 @@ def _register_sign_in(commands: typer.Typer) -> None:
         """
         user = await the_user(site, person, company)
         stdin = typer.get_text_stream("stdin")
-        password = ask(f"New password of {user.full_name}", hide=True) if stdin.isatty() else stdin.readline()
+        question = f"New password of {user.full_name}"
+        password = ask(question, hide=True, twice=True) if stdin.isatty() else stdin.readline()
         await site.accounts.set_password(user.id, password.rstrip("\r\n"), actor=ACTOR)
         say(f"The password of {user.full_name} is set.")
 

@@ -114,7 +114,7 @@ class PresenceItem(Answer):
     full_name: str
     personnel_number: str | None = None
     state: State
-    since: Rfc3339
+    since: Rfc3339 | None = Field(None, description="Absent for somebody who has never stamped.")
     worked_today_seconds: int
     clock_out_missing: bool | None = Field(None, description="Present and true when a clock-out was forgotten.")
 

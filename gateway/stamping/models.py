@@ -51,7 +51,7 @@ class StatusAnswer(Answer):
     """What is true of the employee now and which actions are valid next."""
 
     state: State
-    since: Rfc3339
+    since: Rfc3339 | None = Field(None, description="Absent for somebody who has never stamped.")
     worked_today_seconds: int
     actions: tuple[Action, ...]
     clock_out_missing: bool | None = Field(None, description="Present and true when a clock-out was forgotten.")

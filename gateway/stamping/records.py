@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.stamping.actions import Presence, is_forgotten, valid_actions, worked_today
+from storage.stamps import NO_DAY
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -40,10 +41,10 @@ class Stamp(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What is true of a person now and which actions are valid next."""
+    """What is true of a person now and which actions are valid next; `since` is None for who has never stamped."""
 
     state: State
-    since: float
+    since: float | None
     worked_today_seconds: float
     actions: tuple[Action, ...]
     clock_out_missing: bool
@@ -61,7 +62,7 @@ def status_of(presence: Presence, now: float, zone: ZoneInfo) -> Status:
     """Describe `presence` at `now` in the time zone of the company."""
     return Status(
         state=presence.state,
-        since=presence.since,
+        since=None if presence.worked_day == NO_DAY else presence.since,
         worked_today_seconds=worked_today(presence, now, zone),
         actions=valid_actions(presence, now),
         clock_out_missing=presence.clock_out_missing or is_forgotten(presence, now),

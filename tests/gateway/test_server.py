@@ -43,7 +43,8 @@ def collector() -> Iterator[None]:
 def test_a_busy_port_is_said_in_one_line(busy_port: int, tmp_path: Path) -> None:
     done = stampgate("serve", "--port", str(busy_port), "--data-dir", str(tmp_path / "data"))
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [f"stampgate: cannot listen on 127.0.0.1 port {busy_port}: it is in use already"]
+    reason = "it is in use already; choose another with --port"
+    assert done.stderr.splitlines() == [f"stampgate: cannot listen on 127.0.0.1 port {busy_port}: {reason}"]
     assert not (tmp_path / "data").exists()
 
 

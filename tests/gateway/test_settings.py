@@ -214,6 +214,7 @@ def test_misspelt_variables_are_found() -> None:
         "STAMPGATE_PORT": "",
         "STAMPGATE_SMTP_URL_FILE": "",
         "STAMPGATE_CONFIG": "",
+        "STAMPGATE_KIOSK_STATE_DIR": "",
         "STAMPGATE_PROT": "",
         "X": "",
     }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kiosk_client.cli import app
+from tests.kiosk_client.conftest import CODE
 from tests.kiosk_client.fake_gateway import FakeGateway, Refused
 
 if TYPE_CHECKING:
@@ -82,6 +83,23 @@ async def test_status_of_a_pending_terminal_says_that_it_waits(
     out = capsys.readouterr().out
     assert "Waiting for approval" in out
     assert "120 s ahead of the gateway's" in out
+
+
+@pytest.mark.usefixtures("pin_on_stdin")
+async def test_a_terminal_approved_after_ctrl_c_asks_for_status_and_is_ready(
+    gateway: FakeGateway, store: KeyStore, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stamp = ("stamp", "clock_in", "--number", NUMBER, "--pin-stdin")
+    await cli("enrol", gateway.url, "--code", CODE, "--no-wait", "--insecure-http")
+    assert await cli(*stamp) == 3
+    assert "IT has to approve it. Then run: stampgate-kiosk status" in capsys.readouterr().err
+    assert await cli("status") == 3
+    gateway.approve()
+    assert await cli("status") == 0
+    kept = store.load()
+    assert kept is not None
+    assert (kept.state, kept.device_id) == ("active", gateway.only_device().device_id)
+    assert await cli(*stamp) == 0
 
 
 async def test_status_of_a_gateway_that_is_away(

@@ -317,4 +317,4 @@ async def test_walking_back_over_many_stamps_misses_none(database: Database, cou
 
 async def test_presence_of_many_at_once(database: Database) -> None:
     async with database.write() as connection:
-        await stamps.add_presences(connection, [], NOW)
+        await stamps.add_presences(connection, [])

@@ -192,7 +192,7 @@ const FAULTS_GERMAN = {
   "state-unavailable": ["Stempeln ist gerade nicht möglich", "Der Server kann im Moment nicht sicher prüfen. Es wurde nichts gebucht.", "Bitte etwas warten. Wenn es dauert: die IT verständigen und die Zeit für die Personalabteilung aufschreiben."],
   uncertain: ["Noch nicht sicher", "Es kam keine Antwort. Noch ist nicht bekannt, ob „{action}“ gebucht wurde.", "Bitte warten: es wird noch einmal gefragt und zählt nur einmal."],
   "uncertain-for-good": ["Bitte noch einmal nachsehen", "Es kam keine Antwort; es ist nicht sicher, ob „{action}“ gebucht wurde.", "Bitte neu anmelden: der dort gezeigte Stand gilt."],
-  "device-suspended": ["Dieses Terminal ist gesperrt", "Die IT hat es vorübergehend gesperrt.", "Bitte ein anderes Terminal benutzen. Die IT kann dieses in der Konsole freigeben; dann geht es von selbst weiter."],
+  "device-suspended": ["Dieses Terminal ist gesperrt", "Die IT hat es vorübergehend gesperrt.", "Bitte ein anderes Terminal benutzen. Die IT kann dieses in der Konsole wieder zulassen; dann geht es von selbst weiter."],
   "device-revoked": ["Dieses Terminal wurde endgültig gesperrt", "Sein Schlüssel gilt nie wieder. Hier kann niemand stempeln.", "Bitte ein anderes Terminal benutzen. Soll dieses Gerät wieder dienen, legt die IT in der Konsole ein neues Terminal an; mit dessen Code neu anmelden."],
   "device-unknown": ["Der Server kennt dieses Terminal nicht", "Sein Schlüssel gilt nicht mehr, zum Beispiel weil die IT das Terminal ersetzt hat.", "Bei der IT einen Anmeldecode holen und neu anmelden."],
   "enrolment-ended": ["Die Anmeldung ist beendet", "Die IT hat sie abgelehnt, oder niemand hat sie innerhalb von 30 Minuten freigegeben.", "Bei der IT einen neuen Code holen und neu anmelden."],

@@ -406,7 +406,7 @@ async function finish() {
     answer = await post("action", { stamp_id: stampId, action }, session.bearer);
   } catch (refusal) {
     if (refusal.name === "session-expired") {
-      showSignIn(say("signInAgain", { action: name }), "info");
+      await expired(say("signInAgain", { action: name }));
     } else if (refusal.name === "action-not-valid" && refusal.problem?.current_status) {
       settle();
       status = refusal.problem.current_status;
@@ -437,6 +437,19 @@ async function finish() {
   }, DONE_GUARD);
 }
 
+// Before its time a session ends with the poster it came by, and then nobody can sign in again.
+async function expired(notice) {
+  try {
+    if (session.ends > Date.now()) await post("company", { token });
+  } catch (refusal) {
+    if (refusal.name === "link-not-valid") {
+      session = null;
+      return show(null, sentence(refusal));
+    }
+  }
+  showSignIn(notice, "info");
+}
+
 async function resume() {
   if (session && session.ends > Date.now()) await finish();
   else showSignIn(say("signInAgain", { action: labelOf(pending.action) }), "info");
@@ -447,7 +460,7 @@ async function showDays() {
   try {
     days = await get("days", session.bearer);
   } catch (refusal) {
-    if (refusal.name === "session-expired") showSignIn(say("timeUp"), "info");
+    if (refusal.name === "session-expired") await expired(say("timeUp"));
     else tell(sentence(refusal));
     return;
   }

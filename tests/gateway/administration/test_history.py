@@ -109,6 +109,7 @@ async def test_who_is_in_and_who_is_where(ours: Company) -> None:
         person = await ours.add(full_name=name)
         for action in actions.split():
             await ours.act(action, person.id)
+    new = (await ours.add(full_name="New")).id
     gone = (await ours.add(full_name="Dan")).id
     await ours.act("clock_in", gone)
     await ours.site.people.set_active(gone, False, actor="cli")
@@ -119,7 +120,10 @@ async def test_who_is_in_and_who_is_where(ours: Company) -> None:
 
     assert await listed() == {"Ada Winter": "in", "Ann": "in", "Bob": "break"}
     assert await listed("?state=break") == {"Bob": "break"}
-    assert "Cat" in await listed("?state=out")
+    out = {item["full_name"]: item for item in (await ours.hr.call("GET", "/api/presence?state=out")).body["items"]}
+    assert "since" in out["Cat"]
+    assert out["New"].items() >= {"user_id": new, "state": "out", "worked_today_seconds": 0}.items()
+    assert "since" not in out["New"]
     first = await ours.hr.call("GET", "/api/presence?limit=2")
     rest = await listed(f"?limit=2&cursor={first.body['next_cursor']}")
     assert rest == {"Bob": "break"}

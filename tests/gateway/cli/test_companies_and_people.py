@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,11 +15,21 @@ def test_the_only_company_need_not_be_named_and_one_of_several_must(ready: Shell
     ready.ok("user", "add", "Anna", "--number", "1")
     ready.ok("company", "add", "Meier AG")
     said = ready.refused("user", "add", "Bob", "--number", "2", code=2)
-    assert said == "there are 2 companies, so choose one with --company: 'Müller GmbH', 'Meier AG'"
+    assert said == "there are 2 companies, so choose one with --company (name or id): 'Müller GmbH'; 'Meier AG'"
     ready.ok("user", "add", "Bob", "--number", "1", "--company", "meier ag")
     assert "names 2 of them" in ready.refused("user", "set-pin", "1", code=2)
     ready.ok("user", "set-pin", "1", "--company", "Meier AG")
     assert "there is no company 'Nix'" in ready.refused("user", "list", "--company", "Nix")
+
+
+def test_companies_of_one_name_are_told_apart_by_their_ids(ready: Shell) -> None:
+    ready.ok("company", "add", "Müller GmbH")
+    ids = {one["id"] for one in ready.ok("company", "list", "--json").items}
+    said = ready.refused("user", "list", code=2)
+    assert set(re.findall(r"'Müller GmbH', id ([0-9a-f-]+)", said)) == ids
+    assert len(ids) == 2
+    for company in ids:
+        ready.ok("user", "list", "--company", company)
 
 
 def test_without_a_company_it_says_what_to_do(shell: Shell) -> None:

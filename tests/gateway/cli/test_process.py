@@ -28,11 +28,14 @@ class Terminal:
         self.process = shell.spawn(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
         os.close(theirs)
         self.seen = ""
+        self._read_to = 0
 
     def wait_for(self, text: str) -> None:
-        while text not in self.seen:
+        """Read on until `text` comes: what was waited for earlier is not found again."""
+        while (at := self.seen.find(text, self._read_to)) < 0:
             data = self._read()
             assert data, f"ended without {text!r}: {self.seen}"
+        self._read_to = at + len(text)
 
     def wait_until_hidden(self) -> None:
         """Wait until what is typed is not shown: whatever is typed earlier is thrown away."""
@@ -40,6 +43,11 @@ class Terminal:
         while termios.tcgetattr(self._ours)[3] & termios.ECHO:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+    def type_hidden(self, question: str, line: str) -> None:
+        self.wait_for(question)
+        self.wait_until_hidden()
+        self.type(line)
 
     def type(self, line: str) -> None:
         os.write(self._ours, f"{line}\n".encode())
@@ -105,11 +113,13 @@ def test_colours_are_for_terminals_only(with_anna: Shell, at_a_terminal: Callabl
 
 def test_a_chosen_pin_is_asked_for_and_not_shown(at_a_terminal: Callable[..., Terminal]) -> None:
     terminal = at_a_terminal("user", "set-pin", "1042", "--ask")
-    terminal.wait_for("New PIN")
-    terminal.wait_until_hidden()
-    terminal.type("739142")
+    terminal.type_hidden("New PIN", "739142")
+    terminal.type_hidden("Repeat for confirmation", "739143")
+    terminal.wait_for("do not match")
+    terminal.type_hidden("New PIN", "739142")
+    terminal.type_hidden("Repeat for confirmation", "739142")
     assert terminal.end() == 0
-    assert "739142" not in terminal.seen
+    assert "73914" not in terminal.seen
     assert "The PIN of Anna is set." in terminal.seen
 
 

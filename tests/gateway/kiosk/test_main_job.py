@@ -27,7 +27,7 @@ async def test_a_terminal_enrols_is_approved_and_an_employee_clocks_in_and_out(h
     assert signed_in.status == 200
     assert signed_in.body["employee"] == {"display_name": "Ada Winter"}
     assert signed_in.body["idle_timeout"] == 20
-    assert signed_in.body["status"]["actions"] == ["clock_in"]
+    assert signed_in.body["status"] == {"state": "out", "worked_today_seconds": 0, "actions": ["clock_in"]}
 
     clocked_in = await terminal.act("clock_in")
     assert clocked_in.status == 201

@@ -34,7 +34,7 @@ async def test_an_employee_scans_signs_in_clocks_in_and_out_and_each_row_says_ho
     assert signed_in.status == 200
     assert signed_in.body["expires_in"] == 120
     assert signed_in.body["employee"] == {"display_name": "Ada Winter"}
-    assert signed_in.body["status"]["actions"] == ["clock_in"]
+    assert signed_in.body["status"] == {"state": "out", "worked_today_seconds": 0, "actions": ["clock_in"]}
     assert signed_in.headers["Cache-Control"] == "no-store"
 
     clocked_in = await phone.act("clock_in")
