@@ -139,6 +139,7 @@ async def save_presence(
             worked_seconds=worked_seconds,
             open_since=open_since,
             clock_out_missing=clock_out_missing,
+            version=presence.c.version + 1,
         )
     )
 

@@ -1,10 +1,10 @@
-"""Transactions of the hot path, past SQLAlchemy's execution: two trips to the driver instead of six.
+"""Transactions of the hot path, past SQLAlchemy's execution: a trip to the driver or two instead of six.
 
-Stamps of one moment are read in one trip and written and committed in another. On SQLite the write lock is held from
-the first to the second. PostgreSQL locks nothing in between: what it writes is one statement, which makes sure that
-all is as it was read; each trip more would leave a busy event loop waiting. SQLAlchemy makes, pools and replaces the
-connection; what it does for each statement (a greenlet, a cursor, a begin, a reset) costs more than the statements
-themselves, and on SQLite every trip to the driver's thread has to win the GIL back from a busy event loop.
+Stamps of one moment are written and committed in one trip, and what is not known of their people is read in another
+one before. Nothing that was read needs a lock: what is written makes sure that all is as it was read, else nothing is.
+(On SQLite a transaction that reads has the write lock all the same.) Each trip more would leave a busy event loop
+waiting; on SQLite it also has to win the GIL back from it. SQLAlchemy makes, pools and replaces the connection; what it
+does for each statement (a greenlet, a cursor, a begin, a reset) costs more than the statements themselves.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 class DirectTransaction(Protocol):
-    """One transaction: `fetch`, then `commit` once; left without it, it is rolled back."""
+    """One transaction: `fetch` if need be, then `commit` once; left without it, it is rolled back."""
 
     async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:
         """Execute a statement and return the rows that it finds."""
@@ -117,7 +117,9 @@ class _SqliteTransaction:
         return statement.rows_from_sqlite(found)
 
     async def commit(self, write: RowsWrite, *sets: Sequence[Sequence[Any]]) -> None:
-        await self._driver.run(_execute_and_commit, write.for_sqlite(sets))
+        begins, self._open = not self._open, True
+        if not await self._driver.run(_write_and_commit, begins, write.for_sqlite(sets)):
+            raise Conflict("what was read has changed")
         self._open, self.committed = False, True
 
     async def roll_back(self) -> None:
@@ -136,10 +138,19 @@ def _fetch(connection: sqlite3.Connection, sql: str, values: tuple[Any, ...]) ->
     return found
 
 
-def _execute_and_commit(connection: sqlite3.Connection, calls: list[tuple[str, tuple[Any, ...]]]) -> None:
-    for sql, values in calls:
+def _write_and_commit(
+    connection: sqlite3.Connection, begins: bool, calls: list[tuple[str, tuple[Any, ...], int]]
+) -> bool:
+    if begins:
+        connection.execute(BEGIN)
+    for sql, values, count in calls:
+        before = connection.total_changes  # a cursor's `rowcount` knows nothing of statements that begin with WITH
         connection.execute(sql, values)
+        if connection.total_changes - before != count:
+            connection.rollback()
+            return False
     connection.commit()
+    return True
 
 
 class _PostgresTransaction:

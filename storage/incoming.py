@@ -26,25 +26,21 @@ ROWS_AT_MOST: Final = 256
 _BETWEEN: Final = "\x1f"
 _NULL: Final = "\x1e"
 
-_XMIN: Final = "p.xmin::text::bigint"
-"""The transaction that wrote a row (PostgreSQL manual, 5.6): another one, another version of the row."""
-
 
 class RowsStatement:
     """A statement over incoming rows with these columns, each given as its PostgreSQL type.
 
     `body` follows the common table expression. In it, `{or_rollback}` becomes SQLite's conflict clause, without which
-    a statement of many rows copies every page it touches, to be able to undo itself alone; `{version}` becomes what
-    tells one version of the row `p` from the next, for `RowsWrite`. `answers` names the columns of the rows that come
-    back, if any do.
+    a statement of many rows copies every page it touches, to be able to undo itself alone. `answers` names the columns
+    of the rows that come back, if any do.
     """
 
     def __init__(self, columns: Mapping[str, str], body: str, *, answers: Sequence[str] = ()) -> None:
         self.columns: Final = dict(columns)
         names = ", ".join(columns)
-        self._postgres: Final = f"WITH {self.postgres_rows('incoming', 1)} {body.format(or_rollback='', version=_XMIN)}"
+        self._postgres: Final = f"WITH {self.postgres_rows('incoming', 1)} {body.format(or_rollback='')}"
         row = f"({', '.join('?' * len(columns))})"
-        rest = body.format(or_rollback="OR ROLLBACK", version="0")
+        rest = body.format(or_rollback="OR ROLLBACK")
         if answers:
             rest = f"SELECT json_group_array(json_array({', '.join(answers)})) FROM ({rest})"  # noqa: S608
 
@@ -84,11 +80,11 @@ class RowsStatement:
 
 
 class RowsWrite:
-    """What a transaction writes over several sets of rows: on SQLite a statement for each, in their order.
+    """What a transaction writes over several sets of rows: all of them, or nothing when something is not as it was.
 
-    On PostgreSQL one statement for all, which is one trip and commits by itself. `postgres` follows the common table
-    expressions of the rows, each under the name of its statement here, and answers whether it has written anything:
-    nothing has locked what was read, so it must make sure that this is still true.
+    On SQLite a statement for each set, in their order; each must write as many rows as it is given. On PostgreSQL one
+    statement for all, which is one trip and commits by itself: `postgres` follows the common table expressions of the
+    rows, each under the name of its statement here, and answers whether it has written.
     """
 
     def __init__(self, statements: Mapping[str, RowsStatement], postgres: str) -> None:
@@ -97,11 +93,13 @@ class RowsWrite:
         for name, statement in statements.items():
             rows.append(statement.postgres_rows(name, first))
             first += len(statement.columns)
-        self._postgres: Final = f"WITH {', '.join(rows)}, {postgres.format(version=_XMIN)}"
+        self._postgres: Final = f"WITH {', '.join(rows)}, {postgres}"
 
-    def for_sqlite(self, sets: Sequence[Sequence[Sequence[Any]]]) -> list[tuple[str, tuple[Any, ...]]]:
-        """Return each statement with its parameters; a set of rows for each, in the order of the statements."""
-        return [statement.for_sqlite(rows) for statement, rows in zip(self._statements, sets, strict=True)]
+    def for_sqlite(self, sets: Sequence[Sequence[Sequence[Any]]]) -> list[tuple[str, tuple[Any, ...], int]]:
+        """Return each statement with its parameters and how many rows it must write; a set of rows for each."""
+        return [
+            (*statement.for_sqlite(rows), len(rows)) for statement, rows in zip(self._statements, sets, strict=True)
+        ]
 
     def for_postgres(self, sets: Sequence[Sequence[Sequence[Any]]]) -> tuple[str, tuple[str, ...]]:
         """Return the statement and its parameters over the same sets."""

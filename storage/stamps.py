@@ -1,7 +1,7 @@
 """Stamps, which are never changed, and the presence row of each person that follows from them.
 
 `read_batch` and `commit_batch` are the hot path: a few statements for all stamps of one moment, built once in this
-module, in two trips to the driver.
+module, each in one trip to the driver.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from sqlalchemy import (
     and_,
     column,
     insert,
-    literal,
     or_,
     select,
     table,
@@ -73,6 +72,8 @@ presence = Table(
     Column("worked_seconds", Duration, nullable=False),
     Column("open_since", Instant),
     Column("clock_out_missing", Boolean, nullable=False),
+    # Counts the changes, so that a write can make sure that nothing has happened since it was read
+    Column("version", Integer, nullable=False, server_default="0"),
 )
 
 
@@ -97,7 +98,7 @@ class PresenceRow(NamedTuple):
     """What is true of one person after `sequence` stamps; times are Unix seconds.
 
     A tuple because 64 of them are made in each batch. `active` is the person's, read in the same statement. `version`
-    tells this row from a later one on PostgreSQL, where nothing locks it.
+    tells this row from a later one, since nothing locks it.
     """
 
     user_id: str
@@ -110,7 +111,7 @@ class PresenceRow(NamedTuple):
     open_since: float | None
     clock_out_missing: bool
     active: bool
-    version: int = 0
+    version: int
 
 
 class NewStamp(NamedTuple):
@@ -132,7 +133,7 @@ class NewStamp(NamedTuple):
 class NewPresence(NamedTuple):
     """What is true of a person from now on, in the order of `_SAVE_PRESENCE`; times are Unix seconds.
 
-    `version`: of the row it follows from.
+    `version`: of the row it follows from; its own is the next.
     """
 
     user_id: str
@@ -160,6 +161,7 @@ _NEW_PRESENCE: Final[Mapping[str, Any]] = {
     "worked_seconds": 0.0,
     "open_since": None,
     "clock_out_missing": False,
+    "version": 0,
 }
 
 _PAGE: Final = 64
@@ -178,14 +180,14 @@ _PRESENCE: Final = select(
     type_coerce(presence.c.open_since, BigInteger),
     presence.c.clock_out_missing,
     _people.c.active,
-    literal(0),  # the version is asked for by `_READ_PRESENCE` alone
+    presence.c.version,
 ).join_from(presence, _people, _people.c.id == presence.c.user_id)
 
 _READ_PRESENCE: Final = RowsStatement(
     {"user_id": "text", "stamp_id": "text"},
     """
     SELECT p.user_id, p.company_id, p.state, p.since, p.sequence, p.worked_day, p.worked_seconds, p.open_since,
-           p.clock_out_missing, u.active, {version} AS version, s.stamp_id AS repeats
+           p.clock_out_missing, u.active, p.version, s.stamp_id AS repeats
     FROM incoming AS i JOIN presence AS p ON p.user_id = i.user_id JOIN users AS u ON u.id = p.user_id
     LEFT JOIN stamps AS s ON s.user_id = i.user_id AND s.stamp_id = i.stamp_id
     """,
@@ -235,11 +237,11 @@ _SAVE_PRESENCE: Final = RowsStatement(
     """
     UPDATE {or_rollback} presence
     SET state = i.state, sequence = i.sequence, worked_day = i.worked_day, clock_out_missing = i.clock_out_missing,
-        since = i.since, worked_seconds = i.worked_seconds, open_since = i.open_since
-    FROM incoming AS i WHERE presence.user_id = i.user_id
+        since = i.since, worked_seconds = i.worked_seconds, open_since = i.open_since, version = i.version + 1
+    FROM incoming AS i JOIN users AS u ON u.id = i.user_id AND u.active
+    WHERE presence.user_id = i.user_id AND presence.version = i.version
     """,
 )
-
 
 _RECORD: Final = RowsWrite(
     {"added": _INSERT_STAMPS, "changed": _SAVE_PRESENCE},
@@ -249,7 +251,7 @@ _RECORD: Final = RowsWrite(
     """
     unchanged AS (
         SELECT p.user_id
-        FROM changed AS c JOIN presence AS p ON p.user_id = c.user_id AND {version} = c.version
+        FROM changed AS c JOIN presence AS p ON p.user_id = c.user_id AND p.version = c.version
         JOIN users AS u ON u.id = c.user_id AND u.active
         ORDER BY p.user_id FOR UPDATE OF p
     ),
@@ -257,7 +259,7 @@ _RECORD: Final = RowsWrite(
     moved AS (
         UPDATE presence AS p
         SET state = c.state, sequence = c.sequence, worked_day = c.worked_day, clock_out_missing = c.clock_out_missing,
-            since = c.since, worked_seconds = c.worked_seconds, open_since = c.open_since
+            since = c.since, worked_seconds = c.worked_seconds, open_since = c.open_since, version = c.version + 1
         FROM changed AS c, judged WHERE p.user_id = c.user_id AND judged.is_true
     ),
     recorded AS (
@@ -323,7 +325,7 @@ async def read_batch(
     """Begin and read what a batch of stamps depends on: `(user_id, stamp_id)` of each, 1 to 256 of them.
 
     Returns the presence of these people (unknown ids are left out), and the stamps that exist already, keyed by the
-    pair. On SQLite nobody else writes from here on; on PostgreSQL `commit_batch` finds out whether anybody did.
+    pair. Nobody is kept from writing meanwhile on PostgreSQL: `commit_batch` finds out whether anybody did.
     """
     found = await transaction.fetch(_READ_PRESENCE, list(dict.fromkeys(pairs)))
     repeated = [(row[0], row[-1]) for row in found if row[-1] is not None]
@@ -337,8 +339,11 @@ async def commit_batch(
 ) -> None:
     """Insert the stamps, update the presence of the people they change (nobody twice) and commit.
 
-    Raises (at the end of the transaction's block) `Conflict`, and has written nothing, when a person's presence is no
-    longer what was read, on `stamps.user_id,stamps.sequence`, and on `stamps.user_id,stamps.stamp_id`.
+    Their presence may have been read long ago: it is written only over the version that it follows from.
+
+    Raises (at the end of the transaction's block) `Conflict`, and has written nothing, when somebody's presence is no
+    longer that version, when somebody is not active any more, on `stamps.user_id,stamps.sequence`, and on
+    `stamps.user_id,stamps.stamp_id`.
     """
     await transaction.commit(
         _RECORD,

@@ -8,14 +8,13 @@ from gateway.http.problems import Problem
 from gateway.stamping.actions import Action, ActionNotValid, Presence, State, apply
 from gateway.stamping.models import status_answer
 from gateway.stamping.records import Recorded, Stamp, status_after, status_of
-from storage.stamps import NewPresence, NewStamp
+from storage.stamps import NewPresence, NewStamp, PresenceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from zoneinfo import ZoneInfo
 
     from gateway.stamping.records import StampRequest
-    from storage.stamps import PresenceRow
     from storage.stamps import Stamp as StoredStamp
 
 _STATES: Final = {state.value: state for state in State}
@@ -86,7 +85,7 @@ class StampBatch:
         return [
             NewPresence(
                 user_id,
-                presence.state.value,
+                presence.state._value_,
                 presence.sequence,
                 presence.worked_day,
                 presence.clock_out_missing,
@@ -97,6 +96,23 @@ class StampBatch:
             )
             for user_id, presence in self._presence.items()
         ]
+
+    def after(self) -> Iterator[PresenceRow]:
+        """Return the presence of the people it changes as it is once `changed` is written."""
+        for user_id, presence in self._presence.items():
+            yield PresenceRow(
+                user_id,
+                self._rows[user_id].company_id,
+                presence.state._value_,
+                presence.since,
+                presence.sequence,
+                presence.worked_day,
+                presence.worked_seconds,
+                presence.open_since,
+                presence.clock_out_missing,
+                True,
+                self._rows[user_id].version + 1,
+            )
 
 
 def presence_of(row: PresenceRow) -> Presence:

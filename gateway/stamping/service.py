@@ -11,16 +11,19 @@ from gateway.stamping.batch import StampBatch, presence_of
 from gateway.stamping.corrections import stamped_actions
 from gateway.stamping.days import Day, summarise, window
 from gateway.stamping.records import Recorded, StampRequest, Status, status_of
+from gateway.stamping.remembered import RememberedPresence
 from storage import corrections, stamps
 from storage.batching import Batcher
 from storage.database import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from gateway.clock import Clock
     from gateway.trust_feed.companies import CompanyRegistry
     from storage.database import Database
+    from storage.direct import DirectTransaction
+    from storage.stamps import PresenceRow, Stamp
 
 MAX_BATCH: Final = 128
 """Stamps that share one transaction at most."""
@@ -50,6 +53,7 @@ class Stamping:
         self._clock = clock
         self._new_id = new_id
         self._zones: dict[str, ZoneInfo] = {}
+        self._remembered = RememberedPresence()
         self._batcher: Batcher[StampRequest, Recorded] = Batcher(
             self._flush, max_batch=MAX_BATCH, name="stamps", observe=observe
         )
@@ -69,6 +73,7 @@ class Stamping:
             row = await stamps.read_presence(connection, user_id)
         if row is None or not row.active:
             raise Problem("session-expired", cause="person not active")
+        self._remembered.keep(row)  # who asks is about to stamp
         return status_of(presence_of(row), self._clock(), self._zone(company_id))
 
     async def days(self, user_id: str, company_id: str) -> list[Day]:
@@ -124,13 +129,44 @@ class Stamping:
         return Problem("busy", retry_after=1, cause=str(conflict))
 
     async def _record(self, requests: Sequence[StampRequest]) -> list[Recorded | Exception]:
+        people = [request.user_id for request in requests]
+        if remembered := self._remembered.of(people):
+            try:
+                return await self._record_after(requests, remembered)
+            except Conflict:
+                self._remembered.forget(people)  # somebody has changed meanwhile: look at all of them
+        return await self._record_after(requests, {})
+
+    async def _record_after(
+        self, requests: Sequence[StampRequest], remembered: Mapping[str, PresenceRow]
+    ) -> list[Recorded | Exception]:
+        """Record what is valid after what is `remembered`, and after what is read of all others. Raises `Conflict`."""
         async with self._database.write_rows() as transaction:
-            rows, repeats = await stamps.read_batch(transaction, [(item.user_id, item.stamp_id) for item in requests])
-            batch = StampBatch(rows, repeats, self._clock(), self._zone, self._new_id)
-            outcomes = [_judged(batch, request) for request in requests]
+            unknown = [request for request in requests if request.user_id not in remembered]
+            batch, outcomes = await self._judge(transaction, requests, unknown, remembered)
+            if remembered and len(batch.inserts) < len(requests):
+                # A refusal, or a stamp recorded already: nothing is written that would prove it, so it is looked up.
+                batch, outcomes = await self._judge(transaction, requests, requests, {})
             if batch.inserts:
                 await stamps.commit_batch(transaction, batch.inserts, batch.changed())
+        for row in batch.after():
+            self._remembered.keep(row)
         return outcomes
+
+    async def _judge(
+        self,
+        transaction: DirectTransaction,
+        requests: Sequence[StampRequest],
+        read: Sequence[StampRequest],
+        remembered: Mapping[str, PresenceRow],
+    ) -> tuple[StampBatch, list[Recorded | Exception]]:
+        rows: Mapping[str, PresenceRow] = remembered
+        repeats: Mapping[tuple[str, str], Stamp] = {}
+        if read:
+            found, repeats = await stamps.read_batch(transaction, [(item.user_id, item.stamp_id) for item in read])
+            rows = {**found, **remembered}
+        batch = StampBatch(rows, repeats, self._clock(), self._zone, self._new_id)
+        return batch, [_judged(batch, request) for request in requests]
 
 
 def _judged(batch: StampBatch, request: StampRequest) -> Recorded | Exception:

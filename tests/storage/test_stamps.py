@@ -59,7 +59,7 @@ async def test_a_new_person_is_out(database: Database) -> None:
     async with database.read() as connection:
         row = await stamps.read_presence(connection, user.id)
         assert await stamps.read_presence(connection, new_id()) is None
-    assert row == PresenceRow(user.id, company.id, "out", NOW, 0, "0001-01-01", 0.0, None, False, True)
+    assert row == PresenceRow(user.id, company.id, "out", NOW, 0, "0001-01-01", 0.0, None, False, True, 0)
 
 
 async def test_what_is_saved_is_what_is_read_next(database: Database) -> None:
@@ -77,10 +77,13 @@ async def test_what_is_saved_is_what_is_read_next(database: Database) -> None:
         wanted = [people[2].id, people[0].id, people[1].id, people[0].id, new_id()]
         rows, repeats = await stamps.read_batch(transaction, [(user_id, new_id()) for user_id in wanted])
     assert repeats == {}
-    assert {user_id: row._replace(version=0) for user_id, row in rows.items()} == {
-        people[0].id: PresenceRow(people[0].id, company.id, "in", NOW, 0, "2025-10-09", 1.5, NOW - 0.001, True, True),
-        people[1].id: PresenceRow(people[1].id, company.id, "in", NOW, 1, "2025-10-09", 1.5, NOW - 0.001, True, False),
-        people[2].id: PresenceRow(people[2].id, company.id, "in", NOW, 9, "2025-10-09", 1.5, None, False, True),
+    assert rows == {
+        one.id: PresenceRow(one.id, company.id, "in", NOW, sequence, "2025-10-09", 1.5, opened, missing, active, 1)
+        for one, sequence, opened, missing, active in (
+            (people[0], 0, NOW - 0.001, True, True),
+            (people[1], 1, NOW - 0.001, True, False),
+            (people[2], 9, None, False, True),
+        )
     }
     assert {type(flag) for row in rows.values() for flag in (row.active, row.clock_out_missing)} == {bool}
 

@@ -1,0 +1,44 @@
+"""The presence of people as this process saw it last: who has just signed in need not be read again to stamp."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from storage.stamps import PresenceRow
+
+PEOPLE_AT_MOST: Final = 4096
+"""People remembered, about 3 MB; beyond, whoever was not seen for the longest time is read again."""
+
+
+class RememberedPresence:
+    """Presence rows by person, the latest version that was seen of each.
+
+    Any of them may be old by now: another gateway, a correction or the command line may have changed it. So it is good
+    for one thing alone, a write that is only done over this very version (`storage.stamps.commit_batch`). Nobody is
+    refused anything by it.
+    """
+
+    def __init__(self, people_at_most: int = PEOPLE_AT_MOST) -> None:
+        self._people_at_most = people_at_most
+        self._rows: dict[str, PresenceRow] = {}
+
+    def of(self, user_ids: Iterable[str]) -> dict[str, PresenceRow]:
+        """Return what is remembered of these people."""
+        rows = self._rows
+        return {user_id: rows[user_id] for user_id in user_ids if user_id in rows}
+
+    def keep(self, row: PresenceRow) -> None:
+        """Remember `row`, unless a later version is: reading takes time, in which more may have happened."""
+        rows = self._rows
+        before = rows.pop(row.user_id, None)
+        rows[row.user_id] = row if before is None or before.version < row.version else before
+        if len(rows) > self._people_at_most:
+            del rows[next(iter(rows))]
+
+    def forget(self, user_ids: Iterable[str]) -> None:
+        """Read these people anew the next time."""
+        for user_id in user_ids:
+            self._rows.pop(user_id, None)

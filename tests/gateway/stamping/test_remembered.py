@@ -1,0 +1,201 @@
+"""What a gateway remembers of people saves it a look at the database and never decides anything alone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.clock import new_id
+from gateway.http.problems import Problem
+from gateway.stamping.actions import Action, State
+from gateway.stamping.records import Recorded, StampRequest
+from gateway.stamping.remembered import RememberedPresence
+from gateway.stamping.service import Stamping
+from storage import corrections, stamps
+from storage.stamps import PresenceRow
+from tests.gateway.house import open_house
+from tests.gateway.stamping.replay import replay
+from tests.servers.databases import fresh_url
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from tests.gateway.house import House, Person
+
+IN, OUT, PAUSE, BACK = Action.CLOCK_IN, Action.CLOCK_OUT, Action.BREAK_START, Action.BREAK_END
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    async with fresh_url(request.param, tmp_path) as url, open_house(tmp_path / "data", database_url=url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many people each look at the database was for."""
+    looked: list[int] = []
+    read_batch = stamps.read_batch
+
+    async def counted(transaction: Any, pairs: Any) -> Any:
+        looked.append(len(pairs))
+        return await read_batch(transaction, pairs)
+
+    monkeypatch.setattr(stamps, "read_batch", counted)
+    return looked
+
+
+def stamping_of(house: House) -> Stamping:
+    return house.gateway.stamping
+
+
+def elsewhere(house: House) -> Stamping:
+    """Another gateway's, over the same database."""
+    here = house.gateway.stamping
+    return Stamping(database=here._database, companies=here._companies, clock=house.clock, new_id=new_id)
+
+
+async def act(stamping: Stamping, house: House, person: Person, action: Action, stamp_id: str | None = None) -> Any:
+    """The outcome of one stamp: what was recorded, or the problem."""
+    wanted = StampRequest(person.id, house.company_id, stamp_id or str(uuid.uuid4()), action, "kiosk", new_id())
+    try:
+        return await stamping.record(wanted)
+    except Problem as problem:
+        return problem
+
+
+async def test_who_has_just_signed_in_is_not_read_again_to_stamp(house: House, reads: list[int]) -> None:
+    person, phone = await house.person("0101"), house.phone()
+    terminal = await house.terminal()
+    assert (await terminal.sign_in("0101", person.pin)).status == 200
+    assert (await terminal.act("clock_in")).status == 201
+    assert (await phone.sign_in("0101", person.pin)).status == 200
+    assert (await phone.act("clock_out")).status == 201
+    assert reads == []
+    assert [row.action for row in await house.stamps()] == ["clock_in", "clock_out"]
+
+
+async def test_only_who_is_not_known_is_read(house: House, reads: list[int]) -> None:
+    people = [await house.person(f"{at:04}") for at in range(5)]
+    here = stamping_of(house)
+    for person in people[:2]:
+        await here.status(person.id, house.company_id)
+    await asyncio.gather(*(act(here, house, person, IN) for person in people))
+    assert reads == [3]
+    await asyncio.gather(*(act(here, house, person, OUT) for person in people))
+    assert reads == [3]
+    assert len(await house.stamps()) == 10
+
+
+async def corrected(house: House, person: Person) -> None:
+    """Seen to be in since an hour ago."""
+    async with house.gateway.administration.database.write() as connection:
+        await corrections.save_presence(
+            connection,
+            person.id,
+            state="in",
+            since=house.clock() - 3600,
+            worked_day="2025-10-09",
+            worked_seconds=0.0,
+            open_since=house.clock() - 3600,
+            clock_out_missing=False,
+        )
+
+
+async def stamped(house: House, person: Person) -> None:
+    assert isinstance(await act(elsewhere(house), house, person, IN), Recorded)
+
+
+@pytest.mark.parametrize("change", [corrected, stamped])
+async def test_what_somebody_else_changed_counts(
+    house: House, change: Callable[[House, Person], Awaitable[None]]
+) -> None:
+    here = stamping_of(house)
+    one, other = await house.person("0101"), await house.person("0102")
+    for person in (one, other):
+        assert (await here.status(person.id, house.company_id)).state is State.OUT
+        await change(house, person)
+    refused = await act(here, house, one, IN)
+    assert (refused.name, refused.members["current_status"].state) == ("action-not-valid", State.IN)
+    recorded = await act(here, house, other, OUT)
+    assert recorded.status.state is State.OUT
+
+
+async def test_who_was_deactivated_meanwhile_stamps_no_more(house: House) -> None:
+    person, here = await house.person("0101"), stamping_of(house)
+    await here.status(person.id, house.company_id)
+    await house.gateway.administration.people.set_active(person.id, False, actor="cli")
+    assert (await act(here, house, person, IN)).name == "session-expired"
+    assert await house.stamps() == []
+
+
+async def test_one_of_whom_old_things_are_remembered_costs_the_others_one_look(house: House, reads: list[int]) -> None:
+    people = [await house.person(f"{at:04}") for at in range(20)]
+    here = stamping_of(house)
+    for person in people:
+        await here.status(person.id, house.company_id)
+    await stamped(house, people[7])
+    commits = house.gateway.administration.database.commits
+    reads.clear()
+    outcomes = await asyncio.gather(*(act(here, house, person, IN) for person in people))
+    assert [type(one).__name__ for one in outcomes] == ["Recorded"] * 7 + ["Problem"] + ["Recorded"] * 12
+    assert reads == [20]
+    assert house.gateway.administration.database.commits - commits == 1
+
+
+async def test_a_stamp_whose_answer_was_lost_is_answered_again_whatever_happened_since(house: House) -> None:
+    person, here, lost = await house.person("0101"), stamping_of(house), str(uuid.uuid4())
+    first = await act(here, house, person, IN, lost)
+    assert (await act(here, house, person, IN, lost)).repeated
+    await act(here, house, person, OUT)
+    again = await act(here, house, person, IN, lost)  # which would be valid, were it a new one
+    assert (again.repeated, again.stamp, again.status.state) == (True, first.stamp, State.OUT)
+    assert (await act(here, house, person, OUT, lost)).name == "stamp-id-reused"
+    assert len(await house.stamps()) == 2
+
+
+async def test_two_gateways_that_remember_other_things_of_everybody_lose_and_double_nothing(house: House) -> None:
+    chance, gateways = random.Random(2026), [stamping_of(house), elsewhere(house)]
+    people = [await house.person(f"{at:04}") for at in range(6)]
+    recorded = 0
+    for _ in range(60):
+        wishes = [
+            act(chance.choice(gateways), house, person, chance.choice(list(Action)))
+            for person in chance.sample(people, 4)
+        ]
+        outcomes = await asyncio.gather(
+            *wishes, *(act(chance.choice(gateways), house, people[0], IN) for _ in range(2))
+        )
+        assert {one.name for one in outcomes if isinstance(one, Problem)} <= {"action-not-valid"}
+        recorded += sum(isinstance(one, Recorded) for one in outcomes)
+    rows = await house.stamps()
+    assert len(rows) == recorded > 60
+    for person in people:
+        own = [row for row in rows if row.user_id == person.id]
+        assert [row.sequence for row in own] == list(range(1, len(own) + 1))
+        replay(own)
+
+
+def row(user_id: str, version: int) -> PresenceRow:
+    return PresenceRow(user_id, new_id(), "out", 0.0, version, "2026-03-03", 0.0, None, False, True, version)
+
+
+def test_the_latest_version_is_remembered_in_whatever_order_they_come() -> None:
+    remembered = RememberedPresence()
+    for version in (1, 3, 2):
+        remembered.keep(row("ada", version))
+    assert {user_id: one.version for user_id, one in remembered.of(["ada", "bob"]).items()} == {"ada": 3}
+    remembered.forget(["ada", "bob"])
+    assert remembered.of(["ada"]) == {}
+
+
+def test_who_was_not_seen_for_the_longest_time_is_forgotten_first() -> None:
+    remembered = RememberedPresence(people_at_most=3)
+    for name in ("ada", "bob", "cat", "ada", "dan"):
+        remembered.keep(row(name, 1))
+    assert remembered.of(["ada", "bob", "cat", "dan"]).keys() == {"ada", "cat", "dan"}
