@@ -46,8 +46,11 @@ class AddressInUse(Exception):
     """The address cannot be listened on; one line for people."""
 
 
-def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """Return a socket listening on `host` and `port` (0: any free one). Raises `AddressInUse`."""
+def bind(host: str, port: int, *, reuse_port: bool = False, option: str = "--port") -> socket.socket:
+    """Return a socket listening on `host` and `port` (0: any free one); `option` is what chose the port.
+
+    Raises `AddressInUse`.
+    """
     try:
         info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         bound = socket.socket(info[0], info[1], info[2])
@@ -62,7 +65,7 @@ def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
         bound.setblocking(False)
     except OSError as error:
         bound.close()
-        reason = "it is in use already; choose another with --port" if error.errno == 98 else error.strerror
+        reason = f"it is in use already; choose another with {option}" if error.errno == 98 else error.strerror
         raise AddressInUse(f"cannot listen on {host} port {port}: {reason}") from None
     return bound
 
@@ -89,7 +92,7 @@ async def running(settings: Settings, listening: socket.socket) -> AsyncIterator
                 raise metrics_address_in_use(settings.metrics_host, settings.metrics_port) from None
             closing.push_async_callback(metrics.cleanup)
         if settings.http_port:
-            plain = bind(settings.host, settings.http_port)
+            plain = bind(settings.host, settings.http_port, option="--http-port")
             address = gateway.administration.public_url
             closing.push_async_callback((await serve_plain(plain, address, settings.data_dir)).cleanup)
         if served is not None:

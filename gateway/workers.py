@@ -58,7 +58,7 @@ class Supervisor:
         """
         self._try_metrics_ports()
         if self._settings.http_port:
-            bind(self._settings.host, self._settings.http_port).close()
+            bind(self._settings.host, self._settings.http_port, option="--http-port").close()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         for index in range(self._settings.workers):

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
         try:
             listening = bind(host, port)
         except AddressInUse as error:
-            raise Refusal(f"{error}; choose another with --port") from None
+            raise Refusal(str(error)) from None
         bound = listening.getsockname()[1]
         name = lan_address() if lan else "localhost"
         settings = Settings.load(

@@ -267,5 +267,6 @@ def test_a_plain_port_that_somebody_else_has_is_said_before_any_process_starts(
                 settings={"STAMPGATE_REDIS_URL": redis_server.url},
             )
             assert done.returncode == 1
-            said = f"stampgate: cannot listen on 127.0.0.1 port {port}: it is in use already"
+            reason = "it is in use already; choose another with --http-port"
+            said = f"stampgate: cannot listen on 127.0.0.1 port {port}: {reason}"
             assert said in done.stderr.splitlines()
