@@ -31,10 +31,13 @@ class RememberedPresence:
         return {user_id: rows[user_id] for user_id in user_ids if user_id in rows}
 
     def keep(self, row: PresenceRow) -> None:
-        """Remember `row`, unless a later version is: reading takes time, in which more may have happened."""
+        """Remember `row`, unless a later version is: reading takes time, in which more may have happened.
+
+        Of two rows of one version the one seen last counts: a restored backup may begin to count anew.
+        """
         rows = self._rows
         before = rows.pop(row.user_id, None)
-        rows[row.user_id] = row if before is None or before.version < row.version else before
+        rows[row.user_id] = row if before is None or before.version <= row.version else before
         if len(rows) > self._people_at_most:
             del rows[next(iter(rows))]
 

@@ -190,6 +190,9 @@ def test_the_latest_version_is_remembered_in_whatever_order_they_come() -> None:
     for version in (1, 3, 2):
         remembered.keep(row("ada", version))
     assert {user_id: one.version for user_id, one in remembered.of(["ada", "bob"]).items()} == {"ada": 3}
+    restored = row("ada", 3)._replace(state="in")
+    remembered.keep(restored)
+    assert remembered.of(["ada"]) == {"ada": restored}
     remembered.forget(["ada", "bob"])
     assert remembered.of(["ada"]) == {}
 
