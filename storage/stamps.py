@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     table,
     type_coerce,
+    update,
 )
 
 from storage.incoming import RowsStatement, RowsWrite
@@ -246,8 +247,8 @@ _SAVE_PRESENCE: Final = RowsStatement(
 _RECORD: Final = RowsWrite(
     {"added": _INSERT_STAMPS, "changed": _SAVE_PRESENCE},
     # Everybody locks in the same order, so that two statements never wait for each other. Whoever had to wait looks at
-    # the row anew: of what somebody else has written meanwhile, a correction too, and of people who were deactivated,
-    # there is none in `unchanged`.
+    # the row of `presence` anew: what somebody else has written meanwhile, a correction too, is not in `unchanged`, nor
+    # are people who were deactivated, since that is another version as well.
     """
     unchanged AS (
         SELECT p.user_id
@@ -311,6 +312,13 @@ async def add_presences(connection: AsyncConnection, people: Sequence[tuple[str,
             for user_id, company_id, since in people
         ]
         await connection.execute(_ADD_PRESENCE, rows)
+
+
+async def count_change(connection: AsyncConnection, user_id: str) -> None:
+    """Make a person's presence another version: what was judged by the one before is not written any more."""
+    await connection.execute(
+        update(presence).where(presence.c.user_id == user_id).values(version=presence.c.version + 1)
+    )
 
 
 async def read_presence(connection: AsyncConnection, user_id: str) -> PresenceRow | None:

@@ -245,11 +245,17 @@ async def replace_pin(connection: AsyncConnection, user_id: str, old: bytes, new
 
 
 async def set_active(connection: AsyncConnection, user_id: str, active: bool) -> bool:
-    """Let a person sign in, or no longer. Return whether that changed anything."""
+    """Let a person sign in, or no longer. Return whether that changed anything.
+
+    Their presence becomes another version: a stamp that waits for its row on PostgreSQL looks anew at that row alone.
+    """
     result = await connection.execute(
         sql_update(users).where(users.c.id == user_id, users.c.active.is_not(active)).values(active=active)
     )
-    return result.rowcount == 1
+    if result.rowcount != 1:
+        return False
+    await stamps.count_change(connection, user_id)
+    return True
 
 
 async def mark_sign_in(connection: AsyncConnection, user_id: str, at: float, *, told_at: float | None = None) -> None:

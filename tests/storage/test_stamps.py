@@ -78,10 +78,12 @@ async def test_what_is_saved_is_what_is_read_next(database: Database) -> None:
         rows, repeats = await stamps.read_batch(transaction, [(user_id, new_id()) for user_id in wanted])
     assert repeats == {}
     assert rows == {
-        one.id: PresenceRow(one.id, company.id, "in", NOW, sequence, "2025-10-09", 1.5, opened, missing, active, 1)
+        one.id: PresenceRow(
+            one.id, company.id, "in", NOW, sequence, "2025-10-09", 1.5, opened, missing, active, 1 if active else 2
+        )
         for one, sequence, opened, missing, active in (
             (people[0], 0, NOW - 0.001, True, True),
-            (people[1], 1, NOW - 0.001, True, False),
+            (people[1], 1, NOW - 0.001, True, False),  # one version on: that they were deactivated counts as well
             (people[2], 9, None, False, True),
         )
     }
@@ -267,6 +269,41 @@ async def test_a_correction_that_is_being_made_is_waited_for(database: Database)
         assert not done
     with pytest.raises(Conflict):
         await recording
+
+
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_who_is_deactivated_while_a_stamp_waits_stamps_no_more(database: Database) -> None:
+    company = await add_company(database)
+    user = await add_user(database, company.id)
+    async with database.write() as connection:
+        assert await users.set_active(connection, user.id, False)
+        recording = asyncio.ensure_future(record(database, stamp_row(user, 1)))
+        done, _ = await asyncio.wait([recording], timeout=0.2)
+        assert not done
+    with pytest.raises(Conflict):
+        await recording
+    async with database.read() as connection:
+        assert await stamps.list_(connection, company.id) == []
+
+
+async def test_what_was_judged_before_somebody_was_deactivated_is_not_written_after_they_are_back(
+    database: Database,
+) -> None:
+    company = await add_company(database)
+    user = await add_user(database, company.id)
+    async with database.read() as connection:
+        before = await stamps.read_presence(connection, user.id)
+    assert before is not None
+    for active in (False, True):
+        async with database.write() as connection:
+            assert await users.set_active(connection, user.id, active)
+            assert not await users.set_active(connection, user.id, active)
+    with pytest.raises(Conflict):
+        async with database.write_rows() as transaction:
+            changed = presence_row(user, 1, version=before.version)
+            await stamps.commit_batch(transaction, [stamp_row(user, 1)], [changed])
+    async with database.read() as connection:
+        assert await stamps.list_(connection, company.id) == []
 
 
 async def test_a_connection_that_broke_is_replaced(database: Database) -> None:
