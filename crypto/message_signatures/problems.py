@@ -19,7 +19,7 @@ class SignatureRefused(CryptoError):
     problem: ClassVar[str]
 
     def __init__(self, cause: str, keyid: str | None = None) -> None:
-        self.args = (cause,)  # what Exception.__init__ does, at a fifth of its cost: refusing must be cheap
+        self.args = (cause,)  # what Exception.__init__ does, a call less: refusing must be cheap
         self.cause = cause
         self.keyid = keyid
 
