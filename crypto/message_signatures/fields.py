@@ -48,8 +48,8 @@ _COMMA = re.compile(r"[ \t]*+,[ \t]*+")
 # accept is well-formed by every rule for keyid, created, nonce, tag and the signature, so nobody looks at it again.
 _PLAIN_INPUT = re.compile(
     rf"({_KEY})=((\({ALWAYS_COVERED}(?: \"content-type\")?(?: \"authorization\")?\))"
-    r'(?:;(?:created=([1-9][0-9]{0,14})|nonce=("[ !#-\[\]-~]*+")|keyid=("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")'
-    r'|tag=("[a-z-]*+"))){4}+)'
+    r'(?:;(?:created=([1-9][0-9]{0,14})|nonce="([ !#-\[\]-~]*+)"|keyid="([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])"'
+    r'|tag="([a-z-]*+)")){4}+)'
 )
 _PLAIN_SIGNATURE = re.compile(rf"({_KEY})=:([A-Za-z0-9+/]{{85}}[AQgw]==):")
 
@@ -61,33 +61,30 @@ class SignatureInput(NamedTuple):
     """One member of Signature-Input, its values still as they were spelled.
 
     `components` is the text of the inner list, brackets included; `signature_params` is that and everything behind it:
-    the value of `@signature-params` (RFC 9421 §2.3). A parameter without value is None. `is_plain`: it is of the one
-    form that terminals send, so its parameters and its signature are well-formed too.
+    the value of `@signature-params` (RFC 9421 §2.3). A parameter without value is None.
     """
 
     label: str
     components: str
     parameters: Mapping[str, str | None]
     signature_params: str
-    is_plain: bool = False
 
 
-def find_signature(signature_input: str, signature: str, tag: str) -> tuple[SignatureInput, str]:
-    """Return the one signature with `tag` in the two fields, and its base64.
+def read_plain(signature_input: str, signature: str, tag: str) -> tuple[str, str, str, str, str, str] | None:
+    """Return what the two fields say if they are of the one form that terminals send, and all of it is well-formed.
 
-    Raises:
-        SignatureMalformed: see `read_signature_input`, `read_signatures` and `select`.
-        SignatureMissing: see `select`.
+    These are keyid, created, nonce, components and signature_params (see `SignatureInput`), and the signature's base64;
+    without quotes. None: only `read_signature_input`, `read_signatures` and `select` can tell. A plain tuple because
+    every request pays for it.
     """
     plain_input = _PLAIN_INPUT.fullmatch(signature_input)
     plain_signature = _PLAIN_SIGNATURE.fullmatch(signature)
-    if plain_input is not None and plain_signature is not None:
-        label, signature_params, components, created, nonce, keyid, spelled_tag = plain_input.groups()
-        # Four parameters and none of them missing: none occurs twice.
-        if created and nonce and keyid and spelled_tag == f'"{tag}"' and label == plain_signature[1]:
-            parameters = {"created": created, "nonce": nonce, "keyid": keyid, "tag": spelled_tag}
-            return SignatureInput(label, components, parameters, signature_params, True), plain_signature[2]
-    return select(read_signature_input(signature_input), read_signatures(signature), tag)
+    if plain_input is None or plain_signature is None:
+        return None
+    label, signature_params, components, created, nonce, keyid, found_tag = plain_input.groups()
+    if found_tag != tag or label != plain_signature[1] or created is None or nonce is None or keyid is None:
+        return None  # four parameters and none of them missing: none occurs twice
+    return keyid, created, nonce, components, signature_params, plain_signature[2]
 
 
 def read_signature_input(text: str) -> list[SignatureInput]:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from crypto.device_keys import InvalidSignature
 from crypto.device_keys import verify as verify_signature
-from crypto.message_signatures.fields import MAX_FIELD_BYTES, find_signature
+from crypto.message_signatures.fields import (
+    MAX_FIELD_BYTES,
+    SignatureInput,
+    read_plain,
+    read_signature_input,
+    read_signatures,
+    select,
+)
 from crypto.message_signatures.problems import (
     BadNonce,
     ClockSkew,
@@ -143,44 +150,40 @@ class Verifier:
             raise SignatureMalformed(f"the body has more than {MAX_BODY_BYTES} bytes")
 
         spelled_input, spelled_signature = fields.get(b"Signature-Input", b""), fields.get(b"Signature", b"")
-        if not (
-            0 < len(spelled_input) <= MAX_FIELD_BYTES
-            and 0 < len(spelled_signature) <= MAX_FIELD_BYTES
-            and spelled_input.isascii()
-            and spelled_signature.isascii()
-        ):
-            _require_text(fields, b"Signature-Input")
-            _require_text(fields, b"Signature")
-        member, encoded = find_signature(spelled_input.decode(), spelled_signature.decode(), tag)
+        plain = None
+        if len(spelled_input) <= MAX_FIELD_BYTES and len(spelled_signature) <= MAX_FIELD_BYTES:
+            # Whatever is not ASCII stays so in Latin-1, and nothing of the plain form
+            plain = read_plain(spelled_input.decode("latin-1"), spelled_signature.decode("latin-1"), tag)
+        if plain is not None:
+            parameters = None
+            keyid, created, nonce, components, signature_params, encoded = plain
+            named: str | None = keyid
+        else:
+            member, encoded = _read_any(fields, tag)
+            _, components, parameters, signature_params = member
+            named = _keyid(parameters)
+            if len(encoded) != SIGNATURE_CHARACTERS or encoded[-2:] != "==":
+                raise SignatureMalformed("a signature has 64 bytes", named)
 
-        parameters = member.parameters
-        spelled_keyid = parameters.get("keyid") or ""
-        keyid = spelled_keyid[1:-1] if member.is_plain or _KEYID.fullmatch(spelled_keyid) else None
-        if not member.is_plain and (len(encoded) != SIGNATURE_CHARACTERS or encoded[-2:] != "=="):
-            raise SignatureMalformed("a signature has 64 bytes", keyid)
-
-        authorization = _authorization(fields.get(b"Authorization"), keyid)
+        authorization = _authorization(fields.get(b"Authorization"), named)
         if fields.get(b"Content-Type") != (_CONTENT_TYPE if body else None):
             cause = f"a body needs Content-Type {CONTENT_TYPE}" if body else "Content-Type without a body"
-            raise CoveredComponents(cause, keyid)
+            raise CoveredComponents(cause, named)
         content_digest = fields.get(b"Content-Digest")
         if content_digest is None:
-            raise CoveredComponents("Content-Digest is missing", keyid)
-        if member.components != covered_components(bool(body), authorization is not None):
-            raise CoveredComponents("the covered components are not the ones of this request", keyid)
-        if not member.is_plain:
-            _require_parameters(parameters, keyid)
-        if keyid is None:
-            raise SignatureParameters("keyid is not a thumbprint")
-        created, nonce = parameters["created"] or "", parameters["nonce"] or ""
+            raise CoveredComponents("Content-Digest is missing", named)
+        if components != covered_components(bool(body), authorization is not None):
+            raise CoveredComponents("the covered components are not the ones of this request", named)
+        if parameters is not None:
+            keyid, created, nonce = _required(parameters, named)
 
         return ClaimedSignature(
             keyid,
             int(created),
-            nonce[1:-1],
+            nonce,
             tag,
             a2b_base64(encoded),
-            member.signature_params,
+            signature_params,
             method,
             authority,
             path,
@@ -272,12 +275,19 @@ def _single_fields(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[bytes, 
     return fields, repeated
 
 
-def _require_text(fields: dict[bytes, bytes], name: bytes) -> None:
+def _read_any(fields: dict[bytes, bytes], tag: str) -> tuple[SignatureInput, str]:
+    """Return the one signature with `tag`, of whatever form. Raises `SignatureMissing` and `SignatureMalformed`."""
+    spelled_input, spelled_signature = _text(fields, b"Signature-Input"), _text(fields, b"Signature")
+    return select(read_signature_input(spelled_input), read_signatures(spelled_signature), tag)
+
+
+def _text(fields: dict[bytes, bytes], name: bytes) -> str:
     value = fields.get(name)
     if value is None:
         raise SignatureMissing(f"{name.decode().lower()} is missing")
     if len(value) > MAX_FIELD_BYTES or not value.isascii():
         raise SignatureMalformed(f"{name.decode().lower()} is not ASCII of at most {MAX_FIELD_BYTES} bytes")
+    return value.decode()
 
 
 def _authorization(value: bytes | None, keyid: str | None) -> str | None:
@@ -288,13 +298,21 @@ def _authorization(value: bytes | None, keyid: str | None) -> str | None:
     return value.decode()
 
 
-def _require_parameters(parameters: Mapping[str, str | None], keyid: str | None) -> None:
+def _keyid(parameters: Mapping[str, str | None]) -> str | None:
+    spelled = parameters.get("keyid") or ""
+    return spelled[1:-1] if _KEYID.fullmatch(spelled) else None
+
+
+def _required(parameters: Mapping[str, str | None], keyid: str | None) -> tuple[str, str, str]:
+    """Return keyid, created and nonce of a signature of any form. Raises `SignatureParameters`."""
     if parameters.keys() != _PARAMETERS:
         cause = "alg is given" if "alg" in parameters else "not exactly created, nonce, keyid and tag"
         raise SignatureParameters(cause, keyid)
     if keyid is None:
         raise SignatureParameters("keyid is not a thumbprint")
-    if _CREATED.fullmatch(parameters["created"] or "") is None:
+    created, nonce = parameters["created"] or "", parameters["nonce"] or ""
+    if _CREATED.fullmatch(created) is None:
         raise SignatureParameters("created is not a Unix time in seconds", keyid)
-    if _NONCE.fullmatch(parameters["nonce"] or "") is None:
+    if _NONCE.fullmatch(nonce) is None:
         raise SignatureParameters("nonce is not a plain string", keyid)
+    return keyid, created, nonce[1:-1]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import http_sf
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crypto.message_signatures import KIOSK_TAG, IncomingRequest, SignatureRefused
-from crypto.message_signatures.fields import find_signature, read_signature_input, read_signatures, select
+from crypto.message_signatures import KIOSK_TAG, IncomingRequest, SignatureRefused, verifier
+from crypto.message_signatures.fields import read_plain, read_signature_input, read_signatures, select
 from tests.protocol.signed_requests import AUTHORITY, COMPONENTS, KEY, NOW, TARGET, VERIFIER, Forge, digest_field
 
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=8)
@@ -137,9 +138,13 @@ def test_what_our_parser_reads_from_signature_the_general_one_reads_too(members:
     assert all(b64encode(b64decode(encoded)).decode() == encoded for encoded in ours.values())
 
 
+HONEST = Forge().request()
+FOUR = ("created", "nonce", "keyid", "tag")
+
+
 @settings(max_examples=400)
 @given(
-    st.permutations(["created", "nonce", "keyid", "tag"]),
+    st.one_of(st.permutations(FOUR), st.lists(st.sampled_from(FOUR), min_size=3, max_size=5)),
     st.integers(0, 10**15 - 1),
     PRINTABLE,
     st.sampled_from([KIOSK_TAG, "other", ""]),
@@ -160,22 +165,28 @@ def test_the_short_way_through_the_parser_reads_what_the_long_way_reads(
     signature_input = f"sig=({listed})" + "".join(f";{name}={values[name]}" for name in order)
     field = f"{label}=:{b64encode(signature).decode()}:"
 
-    def outcome(short: bool) -> object:
-        try:
-            if short:
-                member, encoded = find_signature(signature_input, field, KIOSK_TAG)
-                return member._replace(is_plain=False), encoded
-            return select(read_signature_input(signature_input), read_signatures(field), KIOSK_TAG)
-        except SignatureRefused as refusal:
-            return type(refusal), refusal.cause
+    fields = {b"Signature-Input": signature_input.encode(), b"Signature": field.encode()}
+    request = IncomingRequest(HONEST.method, HONEST.target, [*(dict(HONEST.headers) | fields).items()], HONEST.body)
 
-    assert outcome(short=True) == outcome(short=False)
+    def outcome() -> object:
+        try:
+            return VERIFIER.read(request, KIOSK_TAG)
+        except SignatureRefused as refusal:
+            return type(refusal), refusal.cause, refusal.keyid
+
+    short = outcome()
+    with mock.patch.object(verifier, "read_plain", return_value=None):
+        assert outcome() == short
+
+
+def test_what_terminals_send_goes_the_short_way_through_the_parser() -> None:
+    with mock.patch.object(verifier, "read_signature_input", side_effect=AssertionError("the long way")):
+        VERIFIER.read(HONEST, KIOSK_TAG)
 
 
 ANY_FIELD = st.sampled_from(
     [b"Host", b"Content-Type", b"Content-Digest", b"Signature", b"signature-input", b"Authorization", b"X", b"\xff"]
 )
-HONEST = Forge().request()
 
 
 @settings(max_examples=300)
@@ -243,4 +254,5 @@ def test_no_single_changed_byte_of_a_covered_field_is_accepted(name: bytes, data
 )
 def test_two_kibibytes_of_nonsense_are_refused_in_one_pass(field: str) -> None:
     with pytest.raises(SignatureRefused):
-        find_signature(field[:2048], "sig=:AAAA:", KIOSK_TAG)
+        read_plain(field[:2048], "sig=:AAAA:", KIOSK_TAG)
+        select(read_signature_input(field[:2048]), read_signatures("sig=:AAAA:"), KIOSK_TAG)
