@@ -87,15 +87,15 @@ class PlainAnswer:
 
         Raises `ValueError` for a field that would begin another line.
         """
-        lines = f"{_STATUS_LINES[self.status]}{always}"
-        for name, value in self.fields.items():
-            if not value.isprintable():
-                raise ValueError(f"{name} is not one line")
-            lines += f"{name}: {value}\r\n"
+        fields = self.fields
+        if not "".join(fields.values()).isprintable():
+            raise ValueError("a field is not one line")
+        lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
+        head = f"{_STATUS_LINES[self.status]}{always}{lines}"
         if self.status == NO_CONTENT:
-            return f"{lines}\r\n".encode()
+            return f"{head}\r\n".encode()
         body = self.body
-        return b"%b%b" % (f"{lines}Content-Type: {self.media}\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body)
+        return f"{head}Content-Type: {self.media}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
