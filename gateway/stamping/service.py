@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from storage.stamps import PresenceRow, Stamp
 
 MAX_BATCH: Final = 24
-"""Stamps that share one transaction at most: while some are written, the next ones are verified. (With 128, all that had
-come at once waited for the database together, and a busy gateway on PostgreSQL recorded a fifth less.)"""
+"""Stamps that share one transaction at most: while some are written, the next ones are verified. With 128, all that had
+come at once waited for the database together, and a busy gateway on PostgreSQL recorded a fifth less."""
 
 CONFLICT_RETRIES: Final = 5
 """Tries of a stamp that met another gateway's; each loses only to one that was recorded."""
