@@ -34,7 +34,13 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 class DirectTransaction(Protocol):
-    """One transaction: `fetch` if need be, then `commit` once; left without it, it is rolled back."""
+    """One transaction: `fetch` if need be, then `commit` once; left without it, it is rolled back.
+
+    `connection_number` counts the connections of this process: behind a new one may be another server, which took the
+    old one's place and does not have all that the old one had.
+    """
+
+    connection_number: int
 
     async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:
         """Execute a statement and return the rows that it finds."""
@@ -57,6 +63,7 @@ class DirectWriter:
         self._engine = engine
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
+        self._connections = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[DirectTransaction]:
@@ -67,8 +74,10 @@ class DirectWriter:
             connection = await self._engine.connect()
             self._driver = (await connection.get_raw_connection()).driver_connection
             self._connection = connection
+            self._connections += 1
         is_sqlite = self._engine.dialect.name == "sqlite"
-        transaction = _SqliteTransaction(self._driver) if is_sqlite else _PostgresTransaction(self._driver)
+        kind = _SqliteTransaction if is_sqlite else _PostgresTransaction
+        transaction: DirectTransaction = kind(self._driver, self._connections)
         try:
             yield transaction
         except Exception as error:
@@ -107,8 +116,9 @@ class DirectWriter:
 
 
 class _SqliteTransaction:
-    def __init__(self, driver: OneHopConnection) -> None:
+    def __init__(self, driver: OneHopConnection, connection_number: int) -> None:
         self._driver = driver
+        self.connection_number = connection_number
         self._open = self.committed = False
 
     async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:
@@ -154,8 +164,9 @@ def _write_and_commit(
 
 
 class _PostgresTransaction:
-    def __init__(self, driver: asyncpg.Connection[Any]) -> None:
+    def __init__(self, driver: asyncpg.Connection[Any], connection_number: int) -> None:
         self._driver = driver
+        self.connection_number = connection_number
         self.committed = False
 
     async def fetch(self, statement: RowsStatement, rows: Sequence[Sequence[Any]]) -> Rows:

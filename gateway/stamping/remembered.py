@@ -24,6 +24,7 @@ class RememberedPresence:
     def __init__(self, people_at_most: int = PEOPLE_AT_MOST) -> None:
         self._people_at_most = people_at_most
         self._rows: dict[str, PresenceRow] = {}
+        self._connection_number: int | None = None
 
     def of(self, user_ids: Iterable[str]) -> dict[str, PresenceRow]:
         """Return what is remembered of these people."""
@@ -40,6 +41,17 @@ class RememberedPresence:
         rows[row.user_id] = row if before is None or before.version <= row.version else before
         if len(rows) > self._people_at_most:
             del rows[next(iter(rows))]
+
+    def forget_before(self, connection_number: int) -> bool:
+        """Forget everything if the writing connection is another one than the last time; tell whether it is.
+
+        A standby that has taken the server's place may lack the latest changes, and then count the same versions anew.
+        """
+        before, self._connection_number = self._connection_number, connection_number
+        is_another = before is not None and before != connection_number
+        if is_another:
+            self._rows.clear()
+        return is_another
 
     def forget(self, user_ids: Iterable[str]) -> None:
         """Read these people anew the next time."""

@@ -143,6 +143,8 @@ class Stamping:
     ) -> list[Recorded | Exception]:
         """Record what is valid after what is `remembered`, and after what is read of all others. Raises `Conflict`."""
         async with self._database.write_rows() as transaction:
+            if self._remembered.forget_before(transaction.connection_number):
+                remembered = {}
             unknown = [request for request in requests if request.user_id not in remembered]
             batch, outcomes = await self._judge(transaction, requests, unknown, remembered)
             if remembered and len(batch.inserts) < len(requests):

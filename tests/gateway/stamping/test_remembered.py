@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.clock import new_id
 from gateway.http.problems import Problem
@@ -90,6 +91,24 @@ async def test_only_who_is_not_known_is_read(house: House, reads: list[int]) -> 
     await asyncio.gather(*(act(here, house, person, OUT) for person in people))
     assert reads == [3]
     assert len(await house.stamps()) == 10
+
+
+async def test_nothing_is_remembered_over_a_new_connection(house: House, reads: list[int]) -> None:
+    """Behind it may be a server that lacks the latest changes and will count the same versions anew."""
+    one, other = await house.person("0101"), await house.person("0102")
+    here = stamping_of(house)
+    assert isinstance(await act(here, house, one, IN), Recorded)
+    await here.status(other.id, house.company_id)
+    assert reads == [1]
+    async with here._database.write() as connection:  # as if another history led to the same version
+        await connection.execute(update(stamps.presence).values(state="out", open_since=None, version=1))
+    await here._database._rows_writer.close()
+    assert (await act(here, house, one, OUT)).name == "action-not-valid"
+    assert isinstance(await act(here, house, one, IN), Recorded)
+    assert isinstance(await act(here, house, other, IN), Recorded)
+    assert len(reads) == 4
+    assert isinstance(await act(here, house, one, OUT), Recorded)
+    assert len(reads) == 4
 
 
 async def corrected(house: House, person: Person) -> None:
