@@ -30,4 +30,7 @@ def ask_for(device: Device) -> dict[int, str]:
     """Ask for the words of a pending terminal. Raises Refusal when it is not pending."""
     if device.words_asked is None:
         raise Refusal(f"{device.label} is {device.state}: it does not wait for approval")
-    return {position: ask(f"Word {position} on the terminal's screen") for position in device.words_asked}
+    return {
+        position: ask(f"Word {position} on the terminal's screen", option=f"--word {position}=WORD")
+        for position in device.words_asked
+    }

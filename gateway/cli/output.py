@@ -80,10 +80,10 @@ def rfc3339(at: float | None) -> str | None:
     return None if at is None else written(at)
 
 
-def ask(question: str, *, hide: bool = False, twice: bool = False) -> str:
-    """Ask a person, `twice` for what cannot be seen; refused as wrong use when nobody is there to answer."""
+def ask(question: str, *, hide: bool = False, twice: bool = False, option: str = "an option (see --help)") -> str:
+    """Ask a person, `twice` for what cannot be seen; refused as wrong use, naming `option`, when nobody is there."""
     if not sys.stdin.isatty():
-        raise WrongUse(f"{question}: nobody is there to answer; give it as an option (see --help)")
+        raise WrongUse(f"{question}: nobody is there to answer; give it as {option}")
     return str(typer.prompt(question, hide_input=hide, confirmation_prompt=twice, err=True))
 
 

@@ -77,6 +77,12 @@ def test_approving_what_does_not_wait_is_said_before_anything_is_asked(ready: Sh
     assert said == "Gate 1 is registered: it does not wait for approval"
 
 
+def test_words_that_nobody_can_be_asked_for_are_named_as_options(ready: Shell, pending: DeviceKey) -> None:
+    first, _ = ready.ok("device", "list", "--json").items[0]["words_asked"]
+    said = ready.refused("device", "approve", "Gate 1", code=2)
+    assert f"nobody is there to answer; give it as --word {first}=WORD" in said
+
+
 def test_a_terminal_can_be_denied(ready: Shell, pending: DeviceKey) -> None:
     assert ready.ok("device", "deny", "Gate 1", "--reason", "nobody there", "--json").json["state"] == "registered"
 
