@@ -26,7 +26,7 @@ from aiohttp.http import SERVER_SOFTWARE, HttpVersion11, RawRequestMessage
 
 from gateway.http.answers import http_date
 from gateway.http.bodies import BODY_LIMIT, CONTENT_ENCODING
-from gateway.http.middlewares import API, SAFETY
+from gateway.http.middlewares import API
 from gateway.http.plain import PlainRequest
 from gateway.http.plain_handler import PlainHandler
 from gateway.proxy_probe.tokens import PROBE
@@ -193,10 +193,7 @@ class Connection(web.RequestHandler):
         super()._process_keepalive()
 
 
-_SAFETY_LINES: Final = "".join(f"{name}: {value}\r\n" for name, value in SAFETY.items())
-
-
 @lru_cache(2)
 def _always(second: int) -> str:
     """Return the lines that are in every answer of a second."""
-    return f"Date: {http_date(second)}\r\nServer: {SERVER_SOFTWARE}\r\n{_SAFETY_LINES}"
+    return f"Date: {http_date(second)}\r\nServer: {SERVER_SOFTWARE}\r\n"

@@ -43,7 +43,7 @@ X_CONTENT_TYPE_OPTIONS: Final = istr("X-Content-Type-Options")
 REFERRER_POLICY: Final = istr("Referrer-Policy")
 API: Final = "/api/"
 
-SAFETY: Final[Mapping[str, str]] = {X_CONTENT_TYPE_OPTIONS: "nosniff", REFERRER_POLICY: "no-referrer"}
+_SAFETY: Final[Mapping[str, str]] = {X_CONTENT_TYPE_OPTIONS: "nosniff", REFERRER_POLICY: "no-referrer"}
 """What every answer says to browsers."""
 
 
@@ -84,10 +84,7 @@ class Outer:
         request: PlainRequest,
         started: float,
     ) -> PlainAnswer | None:
-        """Answer a request whose target is a route's own path; `None` when nobody waits for the answer any more.
-
-        `SAFETY` is left to whoever sends the answer, for it is the same in all of them.
-        """
+        """Answer a request whose target is a route's own path; `None` when nobody waits for the answer any more."""
         problem: Problem | None = None
         try:
             answer = await rule(request)
@@ -99,6 +96,7 @@ class Outer:
             answer = problem_answer(problem, request.id, self._type_base)
         fields = answer.fields
         fields[X_REQUEST_ID] = request.id
+        fields.update(_SAFETY)
         if hdrs.CACHE_CONTROL not in fields:
             fields[hdrs.CACHE_CONTROL] = "no-store"
         self._done(tally, answer.status, request.id, started, problem)
@@ -214,7 +212,7 @@ def _labelled(response: web.StreamResponse, own_id: str) -> web.StreamResponse:
     """Set the fields that every answer carries."""
     headers = response.headers
     headers[X_REQUEST_ID] = own_id
-    headers.update(SAFETY)
+    headers.update(_SAFETY)
     return response
 
 

@@ -87,15 +87,15 @@ class PlainAnswer:
 
         Raises `ValueError` for a field that would begin another line.
         """
-        fields = self.fields
-        if not "".join(fields.values()).isprintable():
-            raise ValueError("a field is not one line")
-        lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
-        head = f"{_STATUS_LINES[self.status]}{always}{lines}"
+        lines = f"{_STATUS_LINES[self.status]}{always}"
+        for name, value in self.fields.items():
+            if not value.isprintable():
+                raise ValueError(f"{name} is not one line")
+            lines += f"{name}: {value}\r\n"
         if self.status == NO_CONTENT:
-            return f"{head}\r\n".encode()
+            return f"{lines}\r\n".encode()
         body = self.body
-        return f"{head}Content-Type: {self.media}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        return b"%b%b" % (f"{lines}Content-Type: {self.media}\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body)
 
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}

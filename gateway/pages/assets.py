@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,6 @@ class Document:
         return web.Response(body=body, content_type=self.content_type, charset="utf-8", headers=fields)
 
 
-@lru_cache(256)  # gateways of one process (the demo's, the tests') have the same pages
 def make_document(body: bytes, content_type: str) -> Document:
     """Pack `body` once."""
     return Document(body, gzip.compress(body, 9, mtime=0), content_type)

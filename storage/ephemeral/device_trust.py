@@ -6,7 +6,6 @@ This is the store's hot path: every kiosk request passes here once. All requests
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from zlib import crc32
 
@@ -120,9 +119,9 @@ class DeviceTrust:
         Raises ``EphemeralUnavailable``; the nonce may then be consumed or not, so the client must sign anew.
         """
         claim = "" if token_hash is None else f"{'s' if stamping else 'r'}{token_hash.hex()}"
-        bucket, key = _packed_key(keyid)
+        bucket = bucket_of(keyid)
         wire = (
-            f"{key}${len(nonce_value)}\r\n{nonce_value}\r\n"
+            f"$5\r\n{bucket}\r\n${len(keyid)}\r\n{keyid}\r\n${len(nonce_value)}\r\n{nonce_value}\r\n"
             f"$10\r\n{minted_at:010d}\r\n$13\r\n{int(now * 1000):013d}\r\n${len(claim)}\r\n{claim}\r\n"
         ).encode("ascii")
         if minted_at > self._latest:
@@ -214,13 +213,6 @@ class DeviceTrust:
     def _learn(self, born: Reply) -> None:
         if isinstance(born, int) and born > self._floor:
             self._floor = born
-
-
-@lru_cache(4096)  # each terminal's requests begin alike
-def _packed_key(keyid: str) -> tuple[str, str]:
-    """Return the bucket of a key, and both as they go over the wire."""
-    bucket = bucket_of(keyid)
-    return bucket, f"$5\r\n{bucket}\r\n${len(keyid)}\r\n{keyid}\r\n"
 
 
 def bucket_of(keyid: str) -> str:

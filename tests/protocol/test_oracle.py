@@ -44,7 +44,7 @@ def accepted(request: IncomingRequest, now: float) -> VerifiedRequest:
     return VERIFIER.verify(VERIFIER.read(request, KIOSK_TAG), KEY.public_key, now)
 
 
-@settings(max_examples=75)
+@settings(max_examples=150)
 @given(st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS"]), TARGETS, BODIES, SESSIONS, st.integers(-50, 50))
 def test_every_request_we_sign_and_accept_the_library_accepts(
     method: str, target: str, body: bytes, authorization: str | None, offset: int
@@ -60,7 +60,7 @@ def test_every_request_we_sign_and_accept_the_library_accepts(
     assert oracle_accepts(request, AUTHORITY, KEYS) == KEY.keyid
 
 
-@settings(max_examples=75)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.tuples(
