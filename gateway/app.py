@@ -311,6 +311,7 @@ async def open_gateway(
         device_trust = DeviceTrust(ephemeral, observe=metrics.batch_observer("device_trust"))
         with suppress(EphemeralUnavailable):  # later the first request does it, and its terminal signs twice
             await device_trust.announce(clock())
+        await database.connect_rows()
         feed = TrustFeed(database, clock)
         feeds.append(feed)
         companies_known, registry, endings = CompanyRegistry(), DeviceRegistry(feed), Endings()

@@ -139,6 +139,19 @@ class Database:
         if transaction.committed:
             self.commits += 1
 
+    @property
+    def rows_connection_number(self) -> int:
+        """The `connection_number` of the latest transaction of `write_rows`, or of `connect_rows`; 0 before."""
+        return self._rows_writer.connection_number
+
+    async def connect_rows(self) -> None:
+        """Make the connection of `write_rows` now, so that what is read from here on is known to be of its server.
+
+        Raises `StorageError`.
+        """
+        async with self.write_rows():
+            pass
+
     async def ping(self) -> None:
         """Ask the database whether it is there. Raises `StorageUnavailable`."""
         async with self.read() as connection:

@@ -33,6 +33,10 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 """SQLite: the write lock at once, as every writer of this layer takes it."""
 
 
+READ_ONLY: Final = "25006"
+"""PostgreSQL: the SQLSTATE of a server that takes no writes (PostgreSQL manual, appendix A)."""
+
+
 class DirectTransaction(Protocol):
     """One transaction: `fetch` if need be, then `commit` once; left without it, it is rolled back.
 
@@ -63,7 +67,7 @@ class DirectWriter:
         self._engine = engine
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
-        self._connections = 0
+        self.connection_number = 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[DirectTransaction]:
@@ -74,15 +78,16 @@ class DirectWriter:
             connection = await self._engine.connect()
             self._driver = (await connection.get_raw_connection()).driver_connection
             self._connection = connection
-            self._connections += 1
+            self.connection_number += 1
         is_sqlite = self._engine.dialect.name == "sqlite"
         kind = _SqliteTransaction if is_sqlite else _PostgresTransaction
-        transaction: DirectTransaction = kind(self._driver, self._connections)
+        transaction: DirectTransaction = kind(self._driver, self.connection_number)
         try:
             yield transaction
         except Exception as error:
-            if is_file_trouble(error) or isinstance(error, OSError):
-                # The file's handle is broken, or the server did not answer in time: there is nobody to roll back.
+            if is_file_trouble(error) or isinstance(error, OSError) or _is_of_a_standby(error):
+                # The file's handle is broken, the server did not answer in time, or it has become a standby: another
+                # connection may find the one that took its place.
                 await self._discard()
                 raise
             await self._end(transaction)
@@ -113,6 +118,10 @@ class DirectWriter:
                 await connection.invalidate()
             with suppress(exc.SQLAlchemyError, OSError):
                 await connection.close()
+
+
+def _is_of_a_standby(error: Exception) -> bool:
+    return getattr(error, "sqlstate", None) == READ_ONLY
 
 
 class _SqliteTransaction:

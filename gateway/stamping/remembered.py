@@ -24,18 +24,23 @@ class RememberedPresence:
     def __init__(self, people_at_most: int = PEOPLE_AT_MOST) -> None:
         self._people_at_most = people_at_most
         self._rows: dict[str, PresenceRow] = {}
-        self._connection_number: int | None = None
+        self._connection_number = 0
 
     def of(self, user_ids: Iterable[str]) -> dict[str, PresenceRow]:
         """Return what is remembered of these people."""
         rows = self._rows
         return {user_id: rows[user_id] for user_id in user_ids if user_id in rows}
 
-    def keep(self, row: PresenceRow) -> None:
+    def keep(self, row: PresenceRow, connection_number: int) -> None:
         """Remember `row`, unless a later version is: reading takes time, in which more may have happened.
 
         Of two rows of one version the one seen last counts: a restored backup may begin to count anew.
+        `connection_number` is the writing connection's when `row` was asked for: if another was made since, it is too
+        old.
         """
+        self.forget_before(connection_number)
+        if connection_number < self._connection_number:
+            return
         rows = self._rows
         before = rows.pop(row.user_id, None)
         rows[row.user_id] = row if before is None or before.version <= row.version else before
@@ -43,15 +48,15 @@ class RememberedPresence:
             del rows[next(iter(rows))]
 
     def forget_before(self, connection_number: int) -> bool:
-        """Forget everything if the writing connection is another one than the last time; tell whether it is.
+        """Forget everything that was seen before the writing connection of this number; tell whether there was one.
 
         A standby that has taken the server's place may lack the latest changes, and then count the same versions anew.
         """
-        before, self._connection_number = self._connection_number, connection_number
-        is_another = before is not None and before != connection_number
-        if is_another:
-            self._rows.clear()
-        return is_another
+        if connection_number <= self._connection_number:
+            return False
+        self._connection_number = connection_number
+        self._rows.clear()
+        return True
 
     def forget(self, user_ids: Iterable[str]) -> None:
         """Read these people anew the next time."""

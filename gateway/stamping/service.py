@@ -70,11 +70,12 @@ class Stamping:
 
     async def status(self, user_id: str, company_id: str) -> Status:
         """Return what is true of a person now. Raises `Problem("session-expired")` for one who is not active."""
+        asked_at = self._database.rows_connection_number
         async with self._database.read() as connection:
             row = await stamps.read_presence(connection, user_id)
         if row is None or not row.active:
             raise Problem("session-expired", cause="person not active")
-        self._remembered.keep(row)  # who asks is about to stamp
+        self._remembered.keep(row, asked_at)  # who asks is about to stamp
         return status_of(presence_of(row), self._clock(), self._zone(company_id))
 
     async def days(self, user_id: str, company_id: str) -> list[Day]:
@@ -153,7 +154,7 @@ class Stamping:
             if batch.inserts:
                 await stamps.commit_batch(transaction, batch.inserts, batch.changed())
         for row in batch.after():
-            self._remembered.keep(row)
+            self._remembered.keep(row, transaction.connection_number)
         return outcomes
 
     async def _judge(

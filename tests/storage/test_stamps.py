@@ -320,6 +320,20 @@ async def test_a_connection_that_broke_is_replaced(database: Database) -> None:
         assert len(await stamps.list_(connection, company.id)) == 2
 
 
+@pytest.mark.parametrize("kind", ["postgresql"])
+async def test_a_server_that_has_become_a_standby_is_left(database: Database) -> None:
+    """Its connection still works: only another one can find the server that took its place."""
+    company = await add_company(database)
+    user = await add_user(database, company.id)
+    await record(database, stamp_row(user, 1))
+    number = database.rows_connection_number
+    await database._rows_writer._driver.execute("SET default_transaction_read_only = on")
+    with pytest.raises(StorageUnavailable):
+        await record(database, stamp_row(user, 2))
+    await record(database, stamp_row(user, 2))
+    assert database.rows_connection_number == number + 1
+
+
 async def test_reading_back_a_stretch_of_time(database: Database) -> None:
     company, other = await add_company(database), await add_company(database)
     ada, bob, eve = [await add_user(database, owner.id) for owner in (company, company, other)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,6 +112,47 @@ async def test_nothing_is_remembered_over_a_new_connection(house: House, reads: 
     assert len(reads) == 4
 
 
+async def replaced_server(house: House, version: int) -> None:
+    """Another history leads to the same version: everybody is in. The writer has to connect anew."""
+    database = house.gateway.administration.database
+    async with database.write() as connection:
+        changed = update(stamps.presence).values(state="in", since=5, open_since=house.clock(), version=version)
+        await connection.execute(changed)
+    await database._rows_writer.close()
+
+
+async def test_nothing_is_remembered_from_before_the_first_stamp_over_another_connection(house: House) -> None:
+    person = await house.person("0101")
+    here = stamping_of(house)
+    await here.status(person.id, house.company_id)
+    await replaced_server(house, version=0)
+    assert (await act(here, house, person, IN)).name == "action-not-valid"
+
+
+async def test_what_was_asked_before_a_new_connection_and_answered_after_it_is_not_remembered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, other = await house.person("0101"), await house.person("0102")
+    here, database = stamping_of(house), house.gateway.administration.database
+    read, has_read, may_end = database.read, asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Any]:
+        async with read() as connection:
+            yield connection
+        has_read.set()
+        await may_end.wait()
+
+    monkeypatch.setattr(database, "read", slow)
+    status = asyncio.create_task(here.status(late.id, house.company_id))
+    await has_read.wait()
+    await replaced_server(house, version=0)
+    assert isinstance(await act(here, house, other, OUT), Recorded)
+    may_end.set()
+    await status
+    assert (await act(here, house, late, IN)).name == "action-not-valid"
+
+
 async def corrected(house: House, person: Person) -> None:
     """Seen to be in since an hour ago."""
     async with house.gateway.administration.database.write() as connection:
@@ -207,10 +249,10 @@ def row(user_id: str, version: int) -> PresenceRow:
 def test_the_latest_version_is_remembered_in_whatever_order_they_come() -> None:
     remembered = RememberedPresence()
     for version in (1, 3, 2):
-        remembered.keep(row("ada", version))
+        remembered.keep(row("ada", version), 1)
     assert {user_id: one.version for user_id, one in remembered.of(["ada", "bob"]).items()} == {"ada": 3}
     restored = row("ada", 3)._replace(state="in")
-    remembered.keep(restored)
+    remembered.keep(restored, 1)
     assert remembered.of(["ada"]) == {"ada": restored}
     remembered.forget(["ada", "bob"])
     assert remembered.of(["ada"]) == {}
@@ -219,5 +261,17 @@ def test_the_latest_version_is_remembered_in_whatever_order_they_come() -> None:
 def test_who_was_not_seen_for_the_longest_time_is_forgotten_first() -> None:
     remembered = RememberedPresence(people_at_most=3)
     for name in ("ada", "bob", "cat", "ada", "dan"):
-        remembered.keep(row(name, 1))
+        remembered.keep(row(name, 1), 1)
     assert remembered.of(["ada", "bob", "cat", "dan"]).keys() == {"ada", "cat", "dan"}
+
+
+def test_what_was_seen_over_an_earlier_connection_is_neither_kept_nor_remembered() -> None:
+    remembered = RememberedPresence()
+    remembered.keep(row("ada", 7), 1)
+    assert not remembered.forget_before(1)
+    remembered.keep(row("bob", 3), 2)
+    assert remembered.of(["ada", "bob"]).keys() == {"bob"}
+    remembered.keep(row("ada", 7), 1)
+    assert remembered.of(["ada", "bob"]).keys() == {"bob"}
+    assert remembered.forget_before(3)
+    assert remembered.of(["bob"]) == {}
