@@ -22,6 +22,7 @@ from crypto.message_signatures.fields import (
     read_signatures,
     select,
 )
+from crypto.message_signatures.header_lines import REFUSED_FIELD, single_fields, text_of
 from crypto.message_signatures.problems import (
     BadNonce,
     ClockSkew,
@@ -29,7 +30,6 @@ from crypto.message_signatures.problems import (
     CoveredComponents,
     SignatureInvalid,
     SignatureMalformed,
-    SignatureMissing,
     SignatureParameters,
     UnknownAuthority,
 )
@@ -49,13 +49,6 @@ MAX_CLOCK_SKEW: Final = 60
 SIGNATURE_CHARACTERS: Final = 88
 """64 bytes in padded base64."""
 
-_SINGLE_FIELDS = frozenset(
-    {b"Host", b"Content-Type", b"Content-Digest", b"Signature", b"Signature-Input", b"Authorization"}
-)
-# A coding is not covered, and the digest would be over other bytes than the ones the handler gets.
-_REFUSED_FIELD = b"Content-Encoding"
-# When all names of a request are among these, spelled like this, nothing needs to be looked at one by one.
-_USUAL_NAMES = _SINGLE_FIELDS | {b"Accept", b"Accept-Encoding", b"Connection", b"Content-Length", b"User-Agent"}
 _METHOD = re.compile(r"[A-Z]{1,16}")
 _USUAL_METHODS = frozenset({"GET", "POST"})
 _PARAMETERS = frozenset({"created", "nonce", "keyid", "tag"})
@@ -136,14 +129,14 @@ class Verifier:
         method = request.method
         if method not in _USUAL_METHODS and _METHOD.fullmatch(method) is None:
             raise SignatureMalformed("the method is not upper-case letters")
-        fields, repeated = _single_fields(request.headers)
+        fields, repeated = single_fields(request.headers)
         host = fields.get(b"Host", b"")
         authority = self._authorities.get(host) or self._authorities.get(host.lower())
         if authority is None:
             raise UnknownAuthority("Host does not name this gateway")
         if repeated is not None:
             raise SignatureMalformed(f"{repeated} is sent twice")
-        if _REFUSED_FIELD in fields:
+        if REFUSED_FIELD in fields:
             raise SignatureMalformed("content-encoding is not part of the protocol")
         body = request.body
         if len(body) > MAX_BODY_BYTES:
@@ -256,38 +249,10 @@ def _require_digest(claimed: ClaimedSignature) -> str:
     return claimed.content_digest.decode()
 
 
-def _single_fields(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], str | None]:
-    """Return the fields the protocol looks at (and perhaps some it does not), `Named-Like-This`, and the name of one
-    that was sent twice."""
-    fields = dict(headers)
-    if len(fields) == len(headers) and _USUAL_NAMES.issuperset(fields):
-        return fields, None
-    fields, repeated = {}, None
-    for spelled, value in headers:
-        name = spelled.title()
-        if name in _SINGLE_FIELDS:
-            if name in fields:
-                repeated = name.decode().lower()
-            else:
-                fields[name] = value
-        elif name == _REFUSED_FIELD:
-            fields[name] = value
-    return fields, repeated
-
-
 def _read_any(fields: dict[bytes, bytes], tag: str) -> tuple[SignatureInput, str]:
     """Return the one signature with `tag`, of whatever form. Raises `SignatureMissing` and `SignatureMalformed`."""
-    spelled_input, spelled_signature = _text(fields, b"Signature-Input"), _text(fields, b"Signature")
+    spelled_input, spelled_signature = text_of(fields, b"Signature-Input"), text_of(fields, b"Signature")
     return select(read_signature_input(spelled_input), read_signatures(spelled_signature), tag)
-
-
-def _text(fields: dict[bytes, bytes], name: bytes) -> str:
-    value = fields.get(name)
-    if value is None:
-        raise SignatureMissing(f"{name.decode().lower()} is missing")
-    if len(value) > MAX_FIELD_BYTES or not value.isascii():
-        raise SignatureMalformed(f"{name.decode().lower()} is not ASCII of at most {MAX_FIELD_BYTES} bytes")
-    return value.decode()
 
 
 def _authorization(value: bytes | None, keyid: str | None) -> str | None:
