@@ -13,6 +13,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Self
 
 from benchmarks import machine
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ class Measured:
 
     def __init__(self, module: str, *arguments: str, core: int, log: Path, environment: Mapping[str, str]) -> None:
         self._log = log
-        self.port = _free_port()
+        self.port = free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STAMPGATE_")}
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
@@ -74,9 +75,3 @@ class Measured:
             time.sleep(0.02)
         self._process.kill()
         raise DidNotStart(self._log.read_text("utf-8", "replace"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

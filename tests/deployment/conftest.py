@@ -9,7 +9,8 @@ from gateway.cli import proxy_answers
 from tests.gateway.cli.command_line import Ran, Shell
 from tests.gateway.cli.conftest import initialised, ready, shell
 from tests.gateway.house import House, MovableClock, open_house
-from tests.servers.proxies import free_port, public_url
+from tests.servers.ports import free_port
+from tests.servers.proxies import public_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

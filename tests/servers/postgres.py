@@ -17,7 +17,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -31,6 +30,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from storage.database import Database
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +85,7 @@ class OwnPostgres:
 
     def start(self) -> None:
         """Start on the port it had before, or on a free one."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -284,12 +284,6 @@ def _open_to_all(directory: Path) -> bool:
     reachable = all(parent.stat().st_mode & stat.S_IXOTH for parent in directory.resolve().parents)
     inside = (path for path in (directory, *directory.rglob("*")) if path.is_dir() or path.parent.name == "bin")
     return reachable and all(path.stat().st_mode & everyone == everyone for path in inside)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _end_with_parent() -> None:

