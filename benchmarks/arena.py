@@ -18,7 +18,7 @@ from benchmarks.processes import Measured
 from benchmarks.signing import AUTHORITY, Signer
 from crypto.pins import PIN_COST, PinHasher
 from crypto.secrets_file import Secrets
-from gateway.app import PEPPER_KEY
+from gateway.administration import PEPPER_KEY
 from tests.servers.postgres import OwnPostgres
 from tests.servers.redis import RedisServer
 

@@ -1,7 +1,6 @@
-"""The composition root: the only place that builds services.
+"""The composition root of a serving process: what it holds beyond `gateway.administration`.
 
-`open_administration` builds what the command line needs, `open_gateway` the same plus everything a serving process
-holds. Nothing else constructs a service, so this file says what the product is made of.
+Nothing but these two files constructs a service, so they say what the product is made of.
 """
 
 from __future__ import annotations
@@ -13,56 +12,43 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from crypto.argon2_cost import PASSWORD_COST
 from crypto.message_signatures import Verifier
 from crypto.nonces import Nonces
-from crypto.pins import Argon2Cost, PinHasher
 from crypto.sealing import Seal
-from crypto.secrets_file import Secrets
 from gateway.accounts.gate import AccountGate
-from gateway.accounts.guard import AccountGuard
 from gateway.accounts.invitations import Invitations
 from gateway.accounts.own_account import OwnAccount
 from gateway.accounts.password_check import PasswordCheck
-from gateway.accounts.password_hashing import PASSWORDS_WAITING, PasswordHashing
 from gateway.accounts.registration import Registration
 from gateway.accounts.resets import PasswordResets
-from gateway.accounts.service import Accounts
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.source_quota import SourceQuotas
-from gateway.audit.service import AuditTrail
+from gateway.administration import open_administration
 from gateway.clock import new_id
-from gateway.companies.service import Companies
 from gateway.devices.heartbeats import Heartbeats
 from gateway.devices.key_change import KeyChanges
 from gateway.devices.last_seen import LastSeen
-from gateway.devices.service import Devices
 from gateway.housekeeping import Housekeeping
 from gateway.http.client_address import ClientAddresses
 from gateway.kiosk.gate import KioskGate
 from gateway.kiosk.key_change import CHANGES_PER_HOUR
 from gateway.kiosk.replays import Replays
-from gateway.lockouts.service import Lockouts
 from gateway.mail.service import Mailer
 from gateway.metrics import Metrics
-from gateway.people.service import People
 from gateway.people.slip_jobs import SlipJobs
 from gateway.phone.dead_posters import DeadPosters
 from gateway.phone.posters import Posters
-from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
+from gateway.pin_login.hashing import HashPool
 from gateway.pin_login.own_pin import OwnPin
 from gateway.pin_login.service import PinLogin
 from gateway.proxy_probe.service import ProbeAnswers
 from gateway.proxy_probe.tokens import PROBE_KEY, ProbeTokens
-from gateway.stamping.corrections import Corrections
-from gateway.stamping.history import StampHistory
 from gateway.stamping.service import Stamping
 from gateway.trust_feed.cleared_locks import ClearedLocks
 from gateway.trust_feed.companies import CompanyRegistry
 from gateway.trust_feed.device_registry import DeviceRegistry
 from gateway.trust_feed.endings import Endings
 from gateway.trust_feed.feed import TrustFeed
-from storage.database import Database
 from storage.ephemeral.attempt_quota import AttemptQuota
 from storage.ephemeral.connection import Ephemeral, EphemeralUnavailable
 from storage.ephemeral.device_trust import DeviceTrust
@@ -71,17 +57,14 @@ from storage.ephemeral.pin_guard import PinGuard
 from storage.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    from gateway.clock import Clock, NewId, Randomness
+    from gateway.administration import Administration
+    from gateway.clock import Clock, Randomness
     from gateway.settings import Settings
 
 NONCE_KEY: Final = "nonce"
-PEPPER_KEY: Final = "pin pepper"
-GUARD_KEY: Final = "pin guard"
-CODE_KEY: Final = "enrolment code"
 SLIP_KEY: Final = "pin slips"
-ACCOUNT_KEY: Final = "account guard"
 """Names of the purpose keys; a name never changes, or what it protects becomes unreadable."""
 
 
@@ -91,32 +74,6 @@ RESETS_PER_HOUR: Final = 20
 processes count together; while it is away nobody registers or resets, but signing in goes on."""
 
 QUOTA_SECONDS: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Administration:
-    """The services over SQL that run a company; the command line works with these beside a running gateway."""
-
-    settings: Settings
-    secrets: Secrets
-    database: Database
-    clock: Clock
-    randomness: Randomness
-    new_id: NewId
-    hashing: HashPool
-    pins: PinHasher
-    guard_key: bytes
-    public_url: str
-    companies: Companies
-    people: People
-    passwords: PasswordHashing
-    account_guard: AccountGuard
-    accounts: Accounts
-    devices: Devices
-    history: StampHistory
-    corrections: Corrections
-    lockouts: Lockouts
-    audit: AuditTrail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,119 +115,6 @@ class Gateway:
     stamping: Stamping
     heartbeats: Heartbeats
     last_seen: LastSeen
-
-
-class NotPrepared(Exception):
-    """There is no gateway to administer here, or none of this version. One line that says what to do."""
-
-
-@asynccontextmanager
-async def open_administration(
-    settings: Settings,
-    *,
-    clock: Clock = time.time,
-    randomness: Randomness = os.urandom,
-    metrics: Metrics | None = None,
-    changed: Callable[[], None] = lambda: None,
-    bound_port: int | None = None,
-    prepare: bool = True,
-) -> AsyncIterator[Administration]:
-    """Build the services over SQL; `changed` is called after each commit that other parts must hear of.
-
-    With `prepare` it makes the secrets file and brings the database's schema up to date when they are missing or old;
-    without, it refuses: a mistyped directory must not become a second, empty gateway.
-    Raises `NotPrepared`, `SecretsFileError`, `SecretsMismatch`, `StorageError`.
-    """
-    if prepare:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        secrets = Secrets.load_or_create(settings.secrets_path, randomness)
-    elif settings.secrets_path.exists():
-        secrets = Secrets.load(settings.secrets_path)
-    else:
-        raise NotPrepared(f"there is no gateway in {settings.data_dir}: run `stampgate init`, or name its --data-dir")
-    async with AsyncExitStack() as closing:
-        database = Database(settings.effective_database_url)
-        closing.push_async_callback(database.close)
-        if prepare:
-            await database.upgrade()
-        elif await database.revision() != await database.head():
-            raise NotPrepared("the database is not at this version's schema: run `stampgate db upgrade`")
-        await database.bind_secrets(secrets.check_value)
-        # Two queues: whoever floods the sign-in with e-mail and password takes no PIN's turn.
-        pools = [
-            HashPool(
-                threads,
-                waiting_per_thread=waiting,
-                observe=metrics.hash_queue_observer() if metrics is not None else None,
-            )
-            for threads, waiting in ((settings.hash_threads, WAITING_PER_THREAD), (1, PASSWORDS_WAITING))
-        ]
-        hashing, password_pool = pools
-        for pool in pools:
-            closing.push_async_callback(pool.close)
-        version, address = secrets.current_version, settings.public_address(bound_port)
-        pins = PinHasher(
-            secrets.purpose_keys(PEPPER_KEY),
-            version,
-            Argon2Cost(settings.pin_hash_memory_kib, settings.pin_hash_time, 1),
-            randomness,
-        )
-        # Always of the first version: the counts of a year are kept under it, and a new master key must not lose them.
-        guard_keys = secrets.purpose_keys(GUARD_KEY)
-        guard_key = guard_keys[min(guard_keys)]
-        account_keys = secrets.purpose_keys(ACCOUNT_KEY)
-        passwords = PasswordHashing(
-            password_pool,
-            Argon2Cost(settings.password_hash_memory_kib, settings.password_hash_time, PASSWORD_COST.lanes),
-        )
-        account_guard = AccountGuard(database=database, key=account_keys[min(account_keys)], clock=clock, new_id=new_id)
-        yield Administration(
-            settings=settings,
-            secrets=secrets,
-            database=database,
-            clock=clock,
-            randomness=randomness,
-            new_id=new_id,
-            hashing=hashing,
-            pins=pins,
-            guard_key=guard_key,
-            public_url=address,
-            companies=Companies(
-                database=database,
-                clock=clock,
-                randomness=randomness,
-                new_id=new_id,
-                stamp_url=f"{address}/stamp",
-                changed=changed,
-            ),
-            people=People(
-                database=database,
-                clock=clock,
-                randomness=randomness,
-                new_id=new_id,
-                pins=pins,
-                hashing=hashing,
-                guard_key=guard_key,
-                changed=changed,
-            ),
-            passwords=passwords,
-            account_guard=account_guard,
-            accounts=Accounts(database=database, guard=account_guard, hashing=passwords, clock=clock, new_id=new_id),
-            devices=Devices(
-                database=database,
-                clock=clock,
-                randomness=randomness,
-                new_id=new_id,
-                code_key=secrets.purpose_keys(CODE_KEY)[version],
-                gateway_keyid=secrets.gateway_key.keyid,
-                kiosk_url=f"{address}/kiosk",
-                changed=changed,
-            ),
-            history=StampHistory(database=database, clock=clock, new_id=new_id),
-            corrections=Corrections(database=database, clock=clock, new_id=new_id),
-            lockouts=Lockouts(database=database, clock=clock, new_id=new_id, changed=changed),
-            audit=AuditTrail(database=database),
-        )
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from crypto.tokens import token_hash
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
 
 FILE_NAME: Final = "demo.json"
 COMPANY: Final = "Rosenthal Bakery"

@@ -21,7 +21,7 @@ from kiosk_client.key_store import KeyStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from gateway.demo import Demo, DemoPerson
     from kiosk_client.answers import Stamped
 

@@ -19,7 +19,7 @@ import structlog
 
 from crypto.secrets_file import SecretsFileError
 from gateway import logs
-from gateway.app import open_administration
+from gateway.administration import open_administration
 from gateway.server import SHUTDOWN_SECONDS, AddressInUse, bind, metrics_address_in_use, serve
 from gateway.settings import Settings
 from gateway.tls.certificates import CertificateFault

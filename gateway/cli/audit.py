@@ -12,7 +12,7 @@ from gateway.cli.naming import some_companies
 from gateway.cli.output import emit_items, hint, local_time, rfc3339, table
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.audit import AuditEvent
 
 

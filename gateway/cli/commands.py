@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from types import FrameType
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from gateway.settings import Settings
 
 P = ParamSpec("P")
@@ -65,7 +65,7 @@ def administration_command(
         work: Callable[Concatenate[Administration, P], Awaitable[None]],
     ) -> Callable[Concatenate[Administration, P], Awaitable[None]]:
         async def run(settings: Settings, *arguments: P.args, **options: P.kwargs) -> None:
-            from gateway.app import open_administration
+            from gateway.administration import open_administration
 
             async with open_administration(settings, prepare=False) as administration:
                 await work(administration, *arguments, **options)

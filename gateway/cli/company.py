@@ -13,7 +13,7 @@ from gateway.cli.output import emit_items, emit_json, rfc3339, say, table
 from gateway.cli.refusals import WrongUse
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage import companies
 
 

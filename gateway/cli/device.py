@@ -14,7 +14,7 @@ from gateway.cli.refusals import WrongUse
 from gateway.devices.attention import ends_soon, is_copied, is_silent
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from gateway.devices.models import Registered
     from storage import devices
 

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     @settings_command(app, "init", example="stampgate init --data-dir /var/lib/stampgate")
     async def init(settings: Settings) -> None:
         """Make the data directory, the secrets and the database. Changes nothing that is there already."""
-        from gateway.app import open_administration
+        from gateway.administration import open_administration
 
         is_new = not settings.secrets_path.exists()
         async with open_administration(settings) as site:

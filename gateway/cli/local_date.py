@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
 
 

@@ -12,7 +12,7 @@ from gateway.cli.output import emit_items, emit_json, hint, local_time, rfc3339,
 from gateway.cli.refusals import WrongUse
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from gateway.lockouts.service import Locked
 
 

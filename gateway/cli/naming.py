@@ -9,7 +9,7 @@ from gateway.cli.refusals import Refusal, WrongUse
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from storage.devices import Device
     from storage.users import User

@@ -17,7 +17,7 @@ from gateway.cli.output import confirm, emit_json, hint, local_time, rfc3339, sa
 from gateway.cli.wanted_poster import wanted_poster
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from gateway.cli.wanted_poster import WantedPoster
     from gateway.companies.service import LinkState, RotatedLink
 

@@ -40,7 +40,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return _one_line(error.format_message()), error.exit_code
     # Imported only now: telling a typing error needs neither aiohttp nor SQLAlchemy, a second of loading.
     from crypto.secrets_file import SecretsFileError
-    from gateway.app import NotPrepared
+    from gateway.administration import NotPrepared
     from gateway.http.problems import Problem
     from gateway.settings import SettingsError
     from storage.errors import StorageError

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from gateway.people.pin_slips import Recipient
     from storage.companies import Company
     from storage.users import User

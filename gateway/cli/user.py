@@ -15,7 +15,7 @@ from gateway.cli.slips import check_ending, set_missing_pins, set_pin_with_slip
 from gateway.cli.user_import import import_people
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage import users
 
 Person = Annotated[

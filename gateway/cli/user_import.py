@@ -12,7 +12,7 @@ from gateway.cli.refusals import FAILURE, Finished
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
 
 FAULTS_SHOWN = 50

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from gateway.app import Administration, open_administration
+from gateway.administration import Administration, open_administration
 from gateway.settings import Settings
 from storage import stamps
 from tests.gateway.serving_process import ServingProcess, serving_process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gateway.app import Administration, open_administration
+from gateway.administration import Administration, open_administration
 from gateway.settings import Settings
 from storage import audit, trust_changes
 

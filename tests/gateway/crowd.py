@@ -10,7 +10,7 @@ from storage.users import User
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
 
 
 async def hire(site: Administration, company_id: str, numbers: Iterable[str], pin: str) -> None:

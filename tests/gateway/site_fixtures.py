@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.users import User
     from tests.gateway.house import House
 

@@ -7,7 +7,7 @@ import pytest
 from gateway.http.problems import Problem
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
 
 

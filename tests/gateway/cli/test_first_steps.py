@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from crypto.device_keys import DeviceKey
 from crypto.enrolment_words import enrolment_words
-from gateway.app import open_administration
+from gateway.administration import open_administration
 from gateway.devices.models import ClientInfo, EnrolmentStarted
 from gateway.settings import Settings
 from tests.gateway.cli.command_line import Shell

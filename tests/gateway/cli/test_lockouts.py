@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from gateway.app import open_administration
+from gateway.administration import open_administration
 from gateway.settings import Settings
 from storage import lockouts
 from storage.lockouts import Lockout

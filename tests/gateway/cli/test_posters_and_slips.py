@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from gateway.app import open_administration
+from gateway.administration import open_administration
 from gateway.settings import Settings
 from storage import users
 from tests.gateway.printing.pages import codes, page_sizes, page_texts, picture

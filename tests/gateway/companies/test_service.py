@@ -9,7 +9,7 @@ from gateway.http.problems import Problem
 from tests.gateway.administered_site import changes, event_names, events
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from tests.gateway.administered_site import MovedClock
 

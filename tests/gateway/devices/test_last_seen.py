@@ -14,7 +14,7 @@ from tests.gateway.waiting import until
 if TYPE_CHECKING:
     import pytest
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from tests.gateway.house import House
 

@@ -15,7 +15,7 @@ from storage import devices, known_keys
 from tests.gateway.administered_site import changes, event_names, events
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from storage.devices import Device
     from tests.gateway.administered_site import MovedClock

@@ -10,7 +10,7 @@ from storage.lockouts import Lockout
 from tests.gateway.administered_site import NOON, changes, event_names, events
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from tests.gateway.administered_site import MovedClock
 

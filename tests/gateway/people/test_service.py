@@ -14,7 +14,7 @@ from storage.lockouts import Lockout
 from tests.gateway.administered_site import changes, event_names, events
 
 if TYPE_CHECKING:
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from storage.users import User
     from tests.gateway.administered_site import MovedClock

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.app import Administration
+    from gateway.administration import Administration
     from storage.companies import Company
     from tests.gateway.administered_site import MovedClock
 
