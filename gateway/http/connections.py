@@ -3,12 +3,16 @@
 aiohttp makes a task, a request, a route match, a writer and a response for each request, and passes it through an
 application; that costs more than checking its signature. Here a request that is already there as a whole, for a route
 whose handler wants nothing but plain values, goes straight to that handler, and its answer out in one write. aiohttp's
-parser, limits and timeouts stay in front of both ways, the rules of `middlewares` stay around both.
+limits and timeouts stay in front of both ways, the rules of `middlewares` stay around both.
 
 Whatever is not utterly ordinary goes aiohttp's way: other routes and methods, another spelling of the target, a query,
 HTTP/1.0, `Connection: close`, `Expect`, a content coding, chunks, an upgrade, a body that is not there yet, requests
 sent before the last one was answered, the doctor's probes, and everything the parser refuses. So there is one way more,
 but no other rule.
+
+As long as a connection has brought nothing else, its requests are read by `whole_requests`. From the first bytes on
+that are not for it, aiohttp's parser reads them and all that follow: one that has seen a part of a connection must see
+the rest, or both would disagree where a request begins.
 
 This leans on how aiohttp's `RequestHandler` works inside: `start()` sleeps on `_waiter` until `data_received()` has put
 messages into `_messages`. While a request is on the short way that sleep goes on, and what arrives meanwhile waits in
@@ -29,6 +33,7 @@ from gateway.http.bodies import BODY_LIMIT, CONTENT_ENCODING
 from gateway.http.middlewares import API
 from gateway.http.plain import PlainRequest
 from gateway.http.plain_handler import PlainHandler
+from gateway.http.whole_requests import read_whole
 from gateway.proxy_probe.tokens import PROBE
 
 if TYPE_CHECKING:
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
 class ShortWay(NamedTuple):
     """A route that can be reached the short way."""
 
+    method: str
+    path: str
     tally: RouteTally
     rule: Rule
 
@@ -54,11 +61,22 @@ class ShortWays:
     def __init__(self, outer: Outer, metrics: Metrics, routes: Iterable[Route]) -> None:
         self.outer = outer
         self.by_route: Final[Mapping[tuple[str, str], ShortWay]] = {
-            (route.method, route.path): ShortWay(metrics.route(route.path, route.method), route.handler.rule)
+            (route.method, route.path): ShortWay(
+                route.method, route.path, metrics.route(route.path, route.method), route.handler.rule
+            )
             for route in routes
             if isinstance(route.handler, PlainHandler) and route.path.startswith(API) and not route.path_parameters
         }
+        self.by_request_line: Final[Mapping[bytes, ShortWay]] = {
+            f"{method} {path} HTTP/1.1".encode(): way for (method, path), way in self.by_route.items()
+        }
 
+
+NOT_READ_WHOLE: Final = frozenset(
+    name.lower().encode()
+    for name in (hdrs.TRANSFER_ENCODING, hdrs.UPGRADE, hdrs.EXPECT, hdrs.SEC_WEBSOCKET_KEY1, CONTENT_ENCODING, PROBE)
+)
+"""Fields that aiohttp or its application give a meaning."""
 
 SHORT_WAYS: Final = web.AppKey("SHORT_WAYS", ShortWays)
 """The short ways of an application, for its runner."""
@@ -92,18 +110,24 @@ class _Server(web.Server):
 class Connection(web.RequestHandler):
     """One connection. At most one request is on the short way, and then none on aiohttp's."""
 
-    __slots__ = ("_by_route", "_outer", "_short")
+    __slots__ = ("_by_request_line", "_by_route", "_outer", "_parser_is_untouched", "_short")
 
     def __init__(self, server: web.Server, ways: ShortWays, **options: Any) -> None:
         super().__init__(server, **options)
         self._outer = ways.outer
         self._by_route = ways.by_route
+        self._by_request_line = ways.by_request_line
+        self._parser_is_untouched = True
         self._short: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived: the short way, if it is one ordinary request and nothing else is under way."""
         waiter = self._waiter
-        if self._short is None and (waiter is None or waiter.done() or self._messages):
+        is_busy = self._short is not None or waiter is None or waiter.done() or bool(self._messages)
+        if self._parser_is_untouched and not is_busy and self._take_whole(data):
+            return
+        self._parser_is_untouched = False
+        if self._short is None and is_busy:
             super().data_received(data)  # a request is on aiohttp's way
             return
         self._waiter = None  # so that nobody is woken yet
@@ -120,6 +144,18 @@ class Connection(web.RequestHandler):
         await super().shutdown(timeout)
         if self._short is not None:
             self._short.cancel()
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Start the request that `data` is, if it is an ordinary one."""
+        way = self._by_request_line.get(data[: data.find(b"\r\n")])
+        if way is None or self._reading_paused or self._close or self._force_close:
+            return False
+        read = read_whole(data, NOT_READ_WHOLE)
+        if read is None:
+            return False
+        fields, body = read
+        self._start(way, PlainRequest(way.method, way.path, None, fields, body, self._outer.make_id(), self))
+        return True
 
     def _take_short_way(self) -> bool:
         """Start the only message that waits, if it is an ordinary one."""
@@ -141,18 +177,21 @@ class Connection(web.RequestHandler):
             or PROBE in headers
         ):
             return False
-        outer, started = self._outer, self._outer.monotonic()
         self._messages.clear()
         if self._parser is not None:
             self._parser.message_consumed()
+        body = payload.read_nowait()
+        self._start(
+            way,
+            PlainRequest(message.method, message.path, headers, message.raw_headers, body, self._outer.make_id(), self),
+        )
+        return True
+
+    def _start(self, way: ShortWay, request: PlainRequest) -> None:
         if self._manager is not None:
             self._manager.requests_count += 1
-        request = PlainRequest(
-            message.method, message.path, headers, message.raw_headers, payload.read_nowait(), outer.make_id(), self
-        )
         self._request_in_progress = True
-        self._short = self._loop.create_task(self._answer(way, request, started))
-        return True
+        self._short = self._loop.create_task(self._answer(way, request, self._outer.monotonic()))
 
     async def _answer(self, way: ShortWay, request: PlainRequest, started: float) -> None:
         closing = True

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.http.answers import JSON, JsonAnswer
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
 
-    from multidict import CIMultiDictProxy
     from pydantic import BaseModel
 
 NO_CONTENT: Final = 204
@@ -27,13 +27,13 @@ NO_CONTENT: Final = 204
 class PlainRequest:
     """A request with its whole `body` and the `id` it was given; the other names are those of `web.Request`."""
 
-    __slots__ = ("_peer", "_protocol", "body", "headers", "id", "method", "raw_headers", "raw_path")
+    __slots__ = ("_headers", "_peer", "_protocol", "body", "id", "method", "raw_headers", "raw_path")
 
     def __init__(
         self,
         method: str,
         raw_path: str,
-        headers: CIMultiDictProxy[str],
+        headers: CIMultiDictProxy[str] | None,
         raw_headers: Sequence[tuple[bytes, bytes]],
         body: bytes,
         request_id: str,
@@ -41,13 +41,21 @@ class PlainRequest:
     ) -> None:
         self.method = method
         self.raw_path = raw_path
-        self.headers = headers
+        self._headers = headers
         self.raw_headers = raw_headers
         self.body = body
         self.id = request_id
         self._protocol = protocol
         # Now, while the connection is there: whoever hangs up at once has an address all the same.
         self._peer = protocol.peername
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The header fields by name. Made when first asked for: most handlers look at the raw ones alone."""
+        if self._headers is None:
+            decoded = [(name.decode(), value.decode("utf-8", "surrogateescape")) for name, value in self.raw_headers]
+            self._headers = CIMultiDictProxy(CIMultiDict(decoded))
+        return self._headers
 
     @property
     def remote(self) -> str | None:

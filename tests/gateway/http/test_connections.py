@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -199,11 +202,16 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
     return streams
 
 
-async def exchange(port: int, data: bytes) -> bytes:
-    """Send `data` on a fresh connection and return the answer."""
+async def exchange(port: int, data: bytes, before: bytes = b"") -> bytes:
+    """Send `data` on a fresh connection, or after the answer to `before`, and return the answer."""
     async with asyncio.timeout(ANSWER_SECONDS):
         reader, writer = await connected(port)
         try:
+            if before:
+                writer.write(before)
+                answer = await reader.read(65536)
+                while not _is_whole(answer, before):
+                    answer += await reader.read(65536)
             writer.write(data)
             answer = await reader.read(65536)
             while b"Content-Length: " in answer and not _is_whole(answer, data):
@@ -235,21 +243,95 @@ def counted(metrics: Metrics) -> set[tuple[str, tuple[tuple[str, str], ...], flo
     }
 
 
+BEFORE = pytest.mark.parametrize("before", [b"", get("/api/echo?before")], ids=["at first", "after the unusual"])
+"""What was sent on the connection before: from the first unusual request on, aiohttp's parser reads all."""
+
+
+@BEFORE
 @pytest.mark.parametrize("data", [*ORDINARY.values(), *UNUSUAL.values()], ids=[*ORDINARY, *UNUSUAL])
-async def test_both_ways_answer_count_and_log_alike(data: bytes, lines: LogLines) -> None:
+async def test_both_ways_answer_count_and_log_alike(data: bytes, before: bytes, lines: LogLines) -> None:
     outcomes = []
     for short in (True, False):
         async with running(short=short) as (site, _):
-            answer = await exchange(site.port, data)
+            answer = await exchange(site.port, data, before)
             outcomes.append((without_chance(answer), counted(site.metrics), told(lines), site.handled))
     assert outcomes[0] == outcomes[1]
 
 
+@BEFORE
 @pytest.mark.parametrize("data", ORDINARY.values(), ids=ORDINARY)
-async def test_the_ordinary_takes_the_short_way(data: bytes, lines: LogLines) -> None:
+async def test_the_ordinary_takes_the_short_way(data: bytes, before: bytes, lines: LogLines) -> None:
     async with running(short=True) as (site, _):
-        await exchange(site.port, data)
-        assert site.long == 0
+        await exchange(site.port, data, before)
+        assert site.long == bool(before)
+
+
+@pytest.mark.parametrize("name", [name for name in ORDINARY if name != "a field twice"])
+async def test_until_something_unusual_came_no_parser_sees_a_byte(
+    name: str, lines: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(short=True) as (site, _), asyncio.timeout(ANSWER_SECONDS):
+        expected = without_chance(await exchange(site.port, ORDINARY[name]))
+        monkeypatch.setattr(web.RequestHandler, "data_received", lambda *_: pytest.fail("the parser was fed"))
+        assert without_chance(await exchange(site.port, ORDINARY[name])) == expected
+
+
+KEPT_OPEN = [data for name, data in ORDINARY.items() if name != "a connection to close after it"] + [
+    UNUSUAL[name] for name in ("chunks", "a coding", "a query", "another spelling", "another path")
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_wherever_a_connection_is_cut_its_requests_are_answered_alike(seed: int, lines: LogLines) -> None:
+    """Several requests, their bytes arriving in pieces that begin and end anywhere: each may hold parts of two."""
+    chance = random.Random(seed)
+    stream = b"".join(chance.choice(KEPT_OPEN) for _ in range(6))
+    stream += chance.choice([get("/api/closes"), UNUSUAL["a connection to close"]])
+    cuts = sorted(chance.choices(range(len(stream)), k=chance.choice([0, 2, 8])))
+    ends = [0, *cuts, *([] if chance.random() < 0.5 else _ends_of_requests(stream)), len(stream)]
+    outcomes = []
+    for short in (True, False):
+        async with running(short=short) as (site, _), asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await connected(site.port)
+            for start, end in itertools.pairwise(sorted(set(ends))):
+                writer.write(stream[start:end])
+                await writer.drain()
+                await asyncio.sleep(0.002)
+            answers = (await reader.read()).split(b"HTTP/1.1 ")[1:]
+            writer.close()
+            outcomes.append([without_chance(b"HTTP/1.1 " + answer) for answer in answers])
+    assert len(outcomes[0]) == 7
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /api/refused HTTP/1.1\r\nHost: x\r\nX-Begun: ",
+        b"POST /api/echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(get("/api/echo")),
+        b"POST /api/echo?a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(get("/api/echo")),
+        b"POST /api/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(get("/api/echo")),
+        b"GET",
+        b"\r\n",
+    ],
+    ids=["a field", "a body", "another's body", "a chunk", "a method", "an empty line"],
+)
+async def test_what_looks_like_a_request_inside_another_is_a_part_of_it(begun: bytes, lines: LogLines) -> None:
+    outcomes = []
+    for short in (True, False):
+        async with running(short=short) as (site, _), asyncio.timeout(ANSWER_SECONDS):
+            reader, writer = await connected(site.port)
+            for piece in (begun, get("/api/echo"), b"\r\n0\r\n\r\n" if b"chunked" in begun else b""):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.02)
+            outcomes.append((without_chance(await reader.read(65536)), counted(site.metrics), site.handled))
+            writer.close()
+    assert outcomes[0] == outcomes[1]
+
+
+def _ends_of_requests(stream: bytes) -> list[int]:
+    return [found.start() for found in re.finditer(rb"(GET|POST) /", stream)]
 
 
 @pytest.mark.parametrize(
