@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from crypto.assertions import jwks
-from gateway.http.bodies import Answer
+from gateway.http.models import Answer
 from gateway.http.routes import Route
 
 if TYPE_CHECKING:

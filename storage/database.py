@@ -17,7 +17,7 @@ from sqlalchemy import Column, Integer, LargeBinary, NullPool, Table, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from storage import copying, migrating
+from storage import copying, revisions
 from storage.direct import DirectTransaction, DirectWriter
 from storage.errors import (
     Conflict,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL, ExceptionContext
+
+    from storage.migrating import Migration
 
 __all__ = [
     "Conflict",
@@ -166,10 +168,16 @@ class Database:
 
     async def upgrade(self, revision: str = "head") -> None:
         """Bring the schema up to `revision`. Several processes may do so at once: one works, the others wait."""
+        if revision == "head" and await self.revision() == revisions.head():
+            return  # as at nearly every start
+        from storage import migrating
+
         await self._migrate(migrating.upgrade, revision)
 
     async def downgrade(self, revision: str) -> None:
         """Bring the schema down to `revision` (`base` for none at all)."""
+        from storage import migrating
+
         await self._migrate(migrating.downgrade, revision)
 
     async def replace(
@@ -179,6 +187,8 @@ class Database:
 
         One transaction: it happens altogether or not at all. Raises `StorageError`.
         """
+        from storage import migrating
+
         await self.close()
 
         def migration(connection: Connection, revision: str) -> None:
@@ -188,6 +198,8 @@ class Database:
 
     def knows(self, revision: str) -> bool:
         """Tell if this version can work with content of `revision`."""
+        from storage import migrating
+
         return migrating.knows(revision)
 
     async def revision(self) -> str | None:
@@ -195,11 +207,11 @@ class Database:
         if self.is_sqlite and not self._path.exists():
             return None
         async with self.read() as connection:
-            return await connection.run_sync(migrating.current)
+            return await connection.run_sync(revisions.current)
 
     async def head(self) -> str:
         """Return the revision this version of the product works with."""
-        return migrating.head()
+        return revisions.head()
 
     async def bind_secrets(self, check_value: bytes) -> None:
         """Tie the database to the secrets that `check_value` stands for, or check that it is tied to them.
@@ -223,7 +235,7 @@ class Database:
             value = await connection.scalar(select(secrets_binding.c.check_value))
             return None if value is None else bytes(value)
 
-    async def _migrate(self, migration: migrating.Migration, revision: str) -> None:
+    async def _migrate(self, migration: Migration, revision: str) -> None:
         """Run a migration on a connection of its own: it may take its time, and SQLite checks references at its end."""
         engine = (
             _sqlite_engine(self._url, self._path, writer=True, migrating=True)
@@ -310,7 +322,7 @@ def _postgres_engine(url: URL, pool_size: int) -> AsyncEngine:
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": COMMAND_SECONDS,
-            "server_settings": {"application_name": migrating.APPLICATION_NAME, **POSTGRES_PLANNING},
+            "server_settings": {"application_name": revisions.APPLICATION_NAME, **POSTGRES_PLANNING},
         },
     )
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import text
 
 from storage.errors import StorageError
+from storage.revisions import APPLICATION_NAME, MIGRATIONS, current, head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 ADVISORY_LOCK: Final = 0x5374616D70676174
 """Key of the PostgreSQL advisory lock that lets one starting process migrate ("Stampgat" in ASCII)."""
 
-APPLICATION_NAME: Final = "stampgate"
-"""What our connections call themselves at PostgreSQL."""
-
 LEAVING_TRIES: Final = 20
 """Tenths of a second until whoever is still connected is taken for a gateway."""
 
@@ -36,7 +31,7 @@ def upgrade(connection: Connection, revision: str) -> None:
     """Upgrade inside the transaction of `connection`."""
     _exclude_others(connection)
     if revision == "head" and current(connection) == head():
-        return  # as at nearly every start: loading and comparing all migrations is most of its work
+        return  # another process was first
     command.upgrade(_config(connection), revision)
     _check_references(connection)
 
@@ -72,24 +67,9 @@ def knows(revision: str) -> bool:
         return False
 
 
-def current(connection: Connection) -> str | None:
-    """Return the revision the database is at."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-@functools.cache
-def head() -> str:
-    """Return the newest revision of this package, read once in a process."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    if revision is None:
-        raise AssertionError("the package carries its migrations")
-    return revision
-
-
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    location = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 

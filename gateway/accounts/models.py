@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from crypto.passwords import PASSWORD_FAULT_TEXT, password_faults
-from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.field_faults import FieldFault
 from gateway.http.fields import Token
+from gateway.http.models import Answer, Body, Rfc3339
 from gateway.people.fields import read_email, read_text
 from gateway.people.models import UserAnswer
 

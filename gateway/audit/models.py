@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AwareDatetime, Field
 
 from gateway.audit_events import AuditName
-from gateway.http.bodies import Answer, Rfc3339
 from gateway.http.fields import UUID_PATTERN, Form
+from gateway.http.models import Answer, Rfc3339
 from gateway.http.paging import PageQuery
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from crypto.secrets_file import Secrets, SecretsFileError
 from gateway.backups.archive import ArchiveReader, ArchiveWriter, BackupRefused, Manifest
-from gateway.http.bodies import rfc3339
+from gateway.http.models import rfc3339
 from storage import copying
 from storage.database import Database
 

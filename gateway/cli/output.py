@@ -75,7 +75,7 @@ def local_time(at: float | None, missing: str = "") -> str:
 
 def rfc3339(at: float | None) -> str | None:
     """An instant (Unix seconds) for scripts."""
-    from gateway.http.bodies import rfc3339 as written
+    from gateway.http.models import rfc3339 as written
 
     return None if at is None else written(at)
 

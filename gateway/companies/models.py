@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 from gateway.accounts.roles import Role
 from gateway.companies.fields import read_timezone
 from gateway.devices.models import Networks
-from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.changes import Changes, omitted
+from gateway.http.models import Answer, Body, Rfc3339
 from gateway.people.fields import NAME_LIMIT, read_email, read_text
 
 if TYPE_CHECKING:

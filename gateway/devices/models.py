@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 from gateway.devices.fields import LABEL_LIMIT, LOCATION_LIMIT, REASON_LIMIT, read_label, read_location
 from gateway.devices.lifecycle import DeviceState
 from gateway.devices.networks import NETWORKS_LIMIT, read_network
-from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.changes import Changes, omitted
+from gateway.http.models import Answer, Body, Rfc3339
 
 if TYPE_CHECKING:
     from storage.devices import Device

@@ -1,40 +1,22 @@
-"""Request bodies and answers: the models every route builds on, and the only way from bytes to a model.
-
-The same models make the OpenAPI document. ``parse`` finds every fault at once and never answers with the input.
-"""
+"""Request bodies: the only way from bytes to a model. Every fault is found at once, and no answer repeats the input."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import pydantic
-from aiohttp import hdrs, web
 from multidict import istr
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema, field_validator
 
 from gateway.http.field_faults import BODY, UNKNOWN_FIELD, FieldError, FieldFault, field_errors, safe_field
+from gateway.http.models import Body
 from gateway.http.problems import Problem
 
-__all__ = [
-    "BODY_LIMIT",
-    "Answer",
-    "Body",
-    "FieldError",
-    "FieldFault",
-    "Rfc3339",
-    "parse",
-    "parse_query",
-    "read_body",
-    "read_json",
-    "read_json_if_any",
-    "rfc3339",
-]
+if TYPE_CHECKING:
+    from aiohttp import web
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes; what the signed protocol lets a body have."""
@@ -52,56 +34,14 @@ FAULTS_SHOWN: Final = 32
 QUERY_FIELDS_LIMIT: Final = 32
 """Parameters in one query; no route has half as many."""
 
+# Not aiohttp's own: models are parsed where no server is, and importing one takes a command line long
+CONNECTION: Final = istr("Connection")
 CONTENT_ENCODING: Final = istr("Content-Encoding")
+CONTENT_TYPE: Final = istr("Content-Type")
 _JSON_TYPE: Final = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.ASCII | re.IGNORECASE)
 GIVEN_TWICE: Final = "is given more than once"
 
-# C0 controls, DEL and C1 controls. NUL above all: PostgreSQL refuses it in text, SQLite cuts at it. And what turns the
-# direction of text, with which a list can be made to show something else.
-_CONTROL_CHARACTERS: Final = frozenset(
-    map(chr, (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-)
-
-
-class Body(BaseModel):
-    """Base of request models: strict types, frozen, unknown fields refused, no control characters in any text."""
-
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, str_max_length=1024
-    )
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _no_control_characters(cls, value: object) -> object:
-        _refuse_control_characters(value)
-        return value
-
-    def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """Show nothing: bodies carry PINs and tokens, and a repr ends up in logs."""
-        return []
-
-
-class Answer(BaseModel):
-    """Base of response models: frozen; optional fields that are ``None`` are left out of the JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 BodyModel = TypeVar("BodyModel", bound=Body)
-
-
-@lru_cache(1024)  # all stamps of one transaction bear one instant, and each answer shows it twice
-def rfc3339(at: float) -> str:
-    """Return Unix seconds as RFC 3339 UTC with milliseconds, for example ``2026-01-31T08:00:00.000Z``."""
-    return datetime.fromtimestamp(round(at * 1000) / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-Rfc3339 = Annotated[
-    float,
-    PlainSerializer(rfc3339, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T08:00:00.000Z"]}),
-]
-"""An instant in an answer: Unix seconds in Python, RFC 3339 text in JSON."""
 
 
 def parse(model: type[BodyModel], raw: bytes) -> BodyModel:
@@ -174,7 +114,7 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
     if CONTENT_ENCODING in request.headers:
         raise Problem("unsupported-media-type", cause="a content encoding")
     if (request.content_length or 0) > limit:
-        raise Problem("body-too-large", cause="declared too large", headers={hdrs.CONNECTION: "close"})
+        raise Problem("body-too-large", cause="declared too large", headers={CONNECTION: "close"})
     if request.content.is_eof():  # it came with the head, as nearly every one does
         raw = request.content.read_nowait()
     else:
@@ -182,11 +122,9 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
             async with asyncio.timeout(BODY_SECONDS):
                 raw = await request.read()
         except TimeoutError:
-            raise Problem(
-                "request-timeout", cause="the body did not arrive", headers={hdrs.CONNECTION: "close"}
-            ) from None
+            raise Problem("request-timeout", cause="the body did not arrive", headers={CONNECTION: "close"}) from None
     if len(raw) > limit:
-        raise Problem("body-too-large", cause="larger than it may be", headers={hdrs.CONNECTION: "close"})
+        raise Problem("body-too-large", cause="larger than it may be", headers={CONNECTION: "close"})
     return raw
 
 
@@ -197,7 +135,7 @@ async def read_json(request: web.Request, model: type[BodyModel], limit: int = J
         Problem: see ``read_body`` and ``parse``; ``unsupported-media-type`` if the body is not said to be JSON.
     """
     # Not `request.content_type`: that runs Python's mail header parser, which some values keep busy for half a second.
-    if _JSON_TYPE.fullmatch(",".join(request.headers.getall(hdrs.CONTENT_TYPE, ()))) is None:
+    if _JSON_TYPE.fullmatch(",".join(request.headers.getall(CONTENT_TYPE, ()))) is None:
         raise Problem("unsupported-media-type", cause="not application/json")
     return parse(model, await read_body(request, limit))
 
@@ -208,19 +146,6 @@ async def read_json_if_any(request: web.Request, model: type[BodyModel]) -> Body
     For acts that need no word, but take one.
     """
     return await read_json(request, model) if request.body_exists else model()
-
-
-def _refuse_control_characters(value: object) -> None:
-    if isinstance(value, str):
-        if not _CONTROL_CHARACTERS.isdisjoint(value):
-            raise FieldFault("must not contain control characters")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_control_characters(key)
-            _refuse_control_characters(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            _refuse_control_characters(item)
 
 
 def _refuse_twice(pairs: list[tuple[str, object]]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from gateway.http.bodies import Body
+from gateway.http.models import Body
 
 
 class Changes(Body):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 from gateway.http.answers import json_response
-from gateway.http.bodies import Answer
+from gateway.http.models import Answer
 from gateway.http.problems import Problem
 from gateway.http.routes import Route
 

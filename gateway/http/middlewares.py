@@ -17,7 +17,8 @@ from multidict import istr
 
 from crypto.message_signatures import read_target
 from gateway.clock import NewId, new_id
-from gateway.http.problems import Problem, from_error, problem_answer, problem_response
+from gateway.http.problem_answers import from_error, problem_answer, problem_response
+from gateway.http.problems import Problem
 from gateway.metrics import UNMATCHED, Metrics, RouteTally
 from gateway.proxy_probe.tokens import PROBE
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import Field
 
-from gateway.http.bodies import Body
 from gateway.http.fields import Id
+from gateway.http.models import Body
 
 Item = TypeVar("Item")
 

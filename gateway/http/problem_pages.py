@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from gateway.http.answers import json_response
-from gateway.http.bodies import Answer
+from gateway.http.models import Answer
 from gateway.http.problem_types import PROBLEMS, ProblemType
 from gateway.http.problems import Problem
 from gateway.http.routes import Route

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from crypto import device_keys
-from gateway.http.bodies import Body, parse
+from gateway.http.bodies import parse
+from gateway.http.models import Body
 
 
 class Jwk(Body):

@@ -33,9 +33,10 @@ from crypto.message_signatures import (
 )
 from crypto.tokens import token_hash
 from gateway.devices.lifecycle import DeviceState, state_now
-from gateway.http.bodies import rfc3339
+from gateway.http.models import rfc3339
 from gateway.http.plain_handler import PlainHandler
-from gateway.http.problems import Problem, from_error
+from gateway.http.problem_answers import from_error
+from gateway.http.problems import Problem
 from gateway.kiosk.enrolment_body import claimed_key
 from gateway.kiosk.key_change import KeyChangeRequest
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gateway.http.bodies import Answer, Body, Rfc3339, parse
+from gateway.http.bodies import parse
+from gateway.http.models import Answer, Body, Rfc3339
 from gateway.http.plain import json_answer
 from gateway.http.problems import Problem
 from gateway.http.routes import Route

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.fields import Form, Pin
+from gateway.http.models import Answer, Body, Rfc3339
 from gateway.kiosk.enrolment_body import Client
 from gateway.pin_login.models import EmployeeAnswer
 from gateway.stamping.models import StatusAnswer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from gateway.http.bodies import Answer, Rfc3339
+from gateway.http.models import Answer, Rfc3339
 
 if TYPE_CHECKING:
     from gateway.lockouts.service import Locked

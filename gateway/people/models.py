@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from gateway.accounts.roles import Role
-from gateway.http.bodies import Answer, Body
 from gateway.http.changes import Changes, omitted
 from gateway.http.fields import PersonnelNumber, Pin
+from gateway.http.models import Answer, Body
 from gateway.http.paging import PageQuery
 from gateway.people.fields import EMAIL_LIMIT, read_email, read_text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gateway.http.bodies import Answer, Body
 from gateway.http.fields import Token
+from gateway.http.models import Answer, Body
 from gateway.pin_login.models import CredentialsBody, EmployeeAnswer
 from gateway.stamping.models import StatusAnswer
 

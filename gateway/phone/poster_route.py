@@ -9,8 +9,9 @@ from pydantic import Field
 
 from gateway.accounts.protected import protected
 from gateway.companies.own_company import own_company
-from gateway.http.bodies import Body, read_json
+from gateway.http.bodies import read_json
 from gateway.http.fields import Token
+from gateway.http.models import Body
 from gateway.phone.poster import CONTENT_TYPES, FileFormat, Paper
 
 if TYPE_CHECKING:

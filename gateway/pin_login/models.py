@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.http.bodies import Answer, Body
 from gateway.http.fields import PersonnelNumber, Pin
+from gateway.http.models import Answer, Body
 
 
 class CredentialsBody(Body):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.bodies import Answer
+from gateway.http.models import Answer
 
 
 class SeenField(Answer):

@@ -12,7 +12,7 @@ import io
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from gateway.http.bodies import rfc3339
+from gateway.http.models import rfc3339
 from gateway.stamping.local_day import zone_named
 
 if TYPE_CHECKING:

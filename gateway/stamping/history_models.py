@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.fields import Form, Id
+from gateway.http.models import Answer, Body, Rfc3339
 from gateway.http.paging import PAGE_SIZE, Limit, PageQuery
 from gateway.people.fields import read_text
 from gateway.stamping.actions import Action, State

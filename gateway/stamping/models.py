@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from gateway.http.bodies import Answer, Body, Rfc3339, parse, rfc3339
+from gateway.http.bodies import parse
 from gateway.http.fields import Id
+from gateway.http.models import Answer, Body, Rfc3339, rfc3339
 from gateway.stamping.actions import Action, State
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 import storage
@@ -17,6 +18,7 @@ from storage import companies, phone_links, users
 from storage.companies import Company
 from storage.database import Database, StorageError, metadata
 from storage.phone_links import PhoneLink
+from storage.revisions import MIGRATIONS
 from storage.trust_changes import latest
 from storage.users import User
 from tests.storage.rows import NOW, new_id
@@ -55,6 +57,23 @@ async def test_the_migrated_schema_is_what_the_code_says(database: Database) -> 
     for name, table in metadata.tables.items():
         wanted = {str(one.name) for one in table.constraints if one.name and str(one.name).startswith(("fk_", "uq_"))}
         assert found[name] == wanted
+
+
+async def test_revisions_are_told_as_alembic_tells_them(empty_url: str) -> None:
+    database = Database(empty_url)
+    script = ScriptDirectory(str(MIGRATIONS))
+
+    async def by_alembic() -> str | None:
+        async with database.read() as connection:
+            return await connection.run_sync(lambda one: MigrationContext.configure(one).get_current_revision())
+
+    assert script.get_heads() == [await database.head()]
+    for one in reversed(list(script.walk_revisions())):
+        await database.upgrade(one.revision)
+        assert await database.revision() == one.revision == await by_alembic()
+    await database.downgrade("base")
+    assert await database.revision() is await by_alembic() is None
+    await database.close()
 
 
 async def test_down_and_up_again_leaves_nothing_and_everything(empty_url: str) -> None:

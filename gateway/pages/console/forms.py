@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 import pydantic
 from aiohttp import BodyPartReader, MultipartReader, hdrs
 
-from gateway.http.bodies import BODY_LIMIT, Body, parse, read_body
+from gateway.http.bodies import BODY_LIMIT, parse, read_body
 from gateway.http.field_faults import field_errors
 from gateway.http.files import FILE_SECONDS
+from gateway.http.models import Body
 from gateway.http.problems import FieldError, Problem
 
 if TYPE_CHECKING:

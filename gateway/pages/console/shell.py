@@ -14,7 +14,8 @@ import structlog
 from aiohttp import web
 
 from gateway.http.middlewares import REQUEST_ID
-from gateway.http.problems import Problem, from_error
+from gateway.http.problem_answers import from_error
+from gateway.http.problems import Problem
 from gateway.pages.assets import load_asset
 from gateway.pages.catalogues import load_catalogues
 from gateway.pages.console import cookies

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.http.bodies import rfc3339
+from gateway.http.models import rfc3339
 from gateway.stamping.actions import Action, Presence, State, apply, valid_actions, worked_today
 from gateway.stamping.corrections import presence_after
 from gateway.stamping.days import StampedAction

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS
-from gateway.http.bodies import rfc3339
+from gateway.http.models import rfc3339
 from gateway.stamping.export import as_text, csv_file
 from gateway.stamping.history import EXPORT_PAGE
 from storage.stamp_history import ListedStamp

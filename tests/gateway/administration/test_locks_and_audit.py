@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.http.bodies import rfc3339
+from gateway.http.models import rfc3339
 
 if TYPE_CHECKING:
     from tests.gateway.administration.estate import Company

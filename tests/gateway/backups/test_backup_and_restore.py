@@ -16,7 +16,7 @@ from crypto.secrets_file import Secrets
 from gateway.backups.archive import _checksum
 from storage import copying, lockouts, stamps
 from storage.database import Database
-from storage.migrating import head
+from storage.revisions import head
 from storage.schema import metadata
 from tests.gateway.cli.command_line import Ran, Shell
 from tests.gateway.house import House, open_house, serving

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ConfigDict, Field
 
 from gateway.http.answers import json_response
-from gateway.http.bodies import Answer, Body, Rfc3339, parse, parse_query, rfc3339
+from gateway.http.bodies import parse, parse_query
 from gateway.http.fields import Form, Id, PersonnelNumber, Pin, Token, is_id
+from gateway.http.models import Answer, Body, Rfc3339, rfc3339
 from gateway.http.problems import Problem
 
 UUID = "0198a0e2-1111-7aaa-8bbb-0123456789ab"

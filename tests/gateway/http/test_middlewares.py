@@ -12,9 +12,10 @@ from aiohttp import web
 
 from gateway.http import bodies, health, openapi, problem_pages
 from gateway.http.answers import json_response
-from gateway.http.bodies import Answer, Body, parse_query, read_body, read_json
+from gateway.http.bodies import parse_query, read_body, read_json
 from gateway.http.fields import PersonnelNumber, Pin, Token
 from gateway.http.middlewares import REQUEST_ID, outer, request_id
+from gateway.http.models import Answer, Body
 from gateway.http.problems import Problem
 from gateway.http.routes import ROUTES, Route, register
 from gateway.metrics import Metrics

@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.http import openapi
-from gateway.http.bodies import Answer, Body, Rfc3339
 from gateway.http.fields import Id, PersonnelNumber, Pin
+from gateway.http.models import Answer, Body, Rfc3339
 from gateway.http.problem_types import PROBLEMS
 from gateway.http.routes import ROUTES, Route, register
 

@@ -10,8 +10,9 @@ from aiohttp import http_exceptions, web
 import gateway
 from crypto.device_keys import MalformedKey, WeakKey
 from crypto.message_signatures import NonCanonicalTarget, SignatureRefused
-from gateway.http.bodies import Answer
-from gateway.http.problems import PROBLEMS, FieldError, Problem, from_error, problem_response
+from gateway.http.models import Answer
+from gateway.http.problem_answers import from_error, problem_response
+from gateway.http.problems import PROBLEMS, FieldError, Problem
 from storage.ephemeral.connection import EphemeralUnavailable
 from storage.errors import Conflict, StorageUnavailable
 
