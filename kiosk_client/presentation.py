@@ -157,7 +157,9 @@ def show_condition(condition: Condition) -> None:
     lines = {
         "Terminal": " · ".join(plain(text) for text in (condition.label, condition.location) if text),
         "Company": plain(condition.company or ""),
-        "Gateway": (condition.url or "") + ("" if condition.reachable else " (not reachable)"),
+        "Gateway": f"{condition.url}{'' if condition.reachable else ' (not reachable)'}"
+        if condition.url
+        else "none yet",
         "State": condition.state,
         "Device id": plain(condition.device_id or ""),
         "Thumbprint": condition.keyid or "",
@@ -171,6 +173,12 @@ def show_condition(condition: Condition) -> None:
         typer.secho(condition.advice, fg=None if condition.well else typer.colors.RED)
     elif condition.well:
         typer.secho("All is well: people can stamp here.", fg=typer.colors.GREEN)
+
+
+def _gateway_line(condition: Condition) -> str:
+    if not condition.url:
+        return "none yet"
+    return condition.url if condition.reachable else f"{condition.url} (not reachable)"
 
 
 def _key_line(condition: Condition) -> str:

@@ -12,6 +12,8 @@ from gateway.cli.naming import some_companies
 from gateway.cli.output import emit_items, hint, local_time, rfc3339, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.administration import Administration
     from storage.audit import AuditEvent
 
@@ -29,20 +31,21 @@ def register(app: typer.Typer) -> None:
         company: Company = None,
         as_json: Json = False,
     ) -> None:
-        """List events, newest first."""
+        """List events, newest first. People, terminals and companies are named; their ids are in --json."""
         within = await some_companies(site, company)
         page = await site.audit.list_(within.id if within else None, name=name, cursor=cursor, limit=limit)
         if as_json:
             emit_items([as_document(event) for event in page.events], page.next_cursor)
             return
+        names = await _names(site, page.events)
         table(
             ("When", "Event", "By", "About", "Detail"),
             [
                 (
                     local_time(event.at),
                     event.name,
-                    event.actor,
-                    event.subject or "",
+                    names.get(event.actor, event.actor),
+                    names.get(event.subject or "", event.subject or ""),
                     json.dumps(dict(event.detail), ensure_ascii=False) if event.detail else "",
                 )
                 for event in page.events
@@ -51,6 +54,17 @@ def register(app: typer.Typer) -> None:
         )
         if page.next_cursor is not None:
             hint(f"There are older ones: --cursor {page.next_cursor}")
+
+
+async def _names(site: Administration, events: Sequence[AuditEvent]) -> dict[str, str]:
+    """What the parties of these events are called now."""
+    from gateway.audit.parties import party_names
+
+    names = {f"company:{one.id}": one.name for one in await site.companies.list_()}
+    for company_id in {event.company_id for event in events if event.company_id}:
+        own = [event for event in events if event.company_id == company_id]
+        names |= await party_names(site.people, site.devices, own, company_id)
+    return names
 
 
 def as_document(event: AuditEvent) -> dict[str, Any]:

@@ -18,8 +18,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog=f"Example: {EXAMPLE}")
     def serve(
-        host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
-        port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any free one [default: 8080].")] = None,
+        host: Annotated[str | None, typer.Option(help=r"Address to listen on \[default: 127.0.0.1].")] = None,
+        port: Annotated[
+            int | None, typer.Option(help=r"Port to listen on, 0 for any free one \[default: 8080].")
+        ] = None,
         data_dir: Annotated[
             Path | None, typer.Option("--data-dir", metavar="DIR", help="Where secrets and the SQLite database are.")
         ] = None,
@@ -31,16 +33,16 @@ def register(app: typer.Typer) -> None:
         ] = None,
         http_port: Annotated[
             int | None,
-            typer.Option(help="Plain port beside TLS: shows /trust, sends the rest to https [default: 0, none]."),
+            typer.Option(help=r"Plain port beside TLS: shows /trust, sends the rest to https \[default: none]."),
         ] = None,
         workers: Annotated[
-            int | None, typer.Option(help="Processes; more than one needs redis:// [default: 1].")
+            int | None, typer.Option(help=r"Processes; more than one needs redis:// \[default: 1].")
         ] = None,
         metrics_port: Annotated[
-            int | None, typer.Option(help="Port of the Prometheus metrics, 0 for none [default: 9464].")
+            int | None, typer.Option(help=r"Port of the Prometheus metrics, 0 for none \[default: 9464].")
         ] = None,
-        log_format: Annotated[str | None, typer.Option(help="json or text [default: json].")] = None,
-        log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [default: info].")] = None,
+        log_format: Annotated[str | None, typer.Option(help=r"json or text \[default: json].")] = None,
+        log_level: Annotated[str | None, typer.Option(help=r"debug, info, warning or error \[default: info].")] = None,
     ) -> None:
         """Serve terminals and phones until Ctrl-C. Makes secrets and database on the first start."""
         from gateway import logs

@@ -56,7 +56,9 @@ async def test_status_without_a_key_says_how_to_get_one(
     store: KeyStore, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await cli("status") == 3
-    assert "stampgate-kiosk enrol" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Gateway:     none yet\n" in shown
+    assert "stampgate-kiosk enrol" in shown
     assert await cli("status", "--json") == 3
     assert json.loads(capsys.readouterr().out)["state"] == "none"
 

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gateway.audit.models import AuditQuery
+from gateway.audit.parties import party_names
 from gateway.audit_events import AuditName
-from gateway.http.fields import is_id
 from gateway.http.path_ids import path_id
 from gateway.http.problems import FieldError, Problem
 from gateway.pages.console.forms import read_filter
@@ -87,17 +87,7 @@ class Audit:
         return found[:CANDIDATES]
 
     async def _names(self, visit: Visit, events: Iterable[AuditEvent], *further: str | None) -> dict[str, str]:
-        """What the people and terminals of these events are called now, and those of `further` subjects."""
-        labels = {f"device:{one.id}": one.label for one in await self._site.devices.list_(visit.company.id)}
-        parties = (name for event in events for name in (event.actor, event.subject))
-        for named in {name for name in (*parties, *further) if name}:
-            kind, _, own_id = named.partition(":")
-            if kind == "user" and is_id(own_id):
-                try:
-                    labels[named] = (await self._site.people.get(own_id, visit.company.id)).full_name
-                except Problem:
-                    continue  # somebody of another company, whose name is none of this one's business
-        return labels
+        return await party_names(self._site.people, self._site.devices, events, visit.company.id, *further)
 
 
 def _filters(visit: Visit) -> tuple[AuditQuery, float | None, float | None]:

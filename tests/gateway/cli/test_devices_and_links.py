@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -129,3 +130,15 @@ def test_an_event_of_unknown_name_is_wrong_use(ready: Shell) -> None:
     assert "Nothing has happened yet." in ready.ok("audit", "list", "--name", "pin.set").out
     ready.ok("company", "set", "--phone", "on")
     assert "--cursor" in ready.ok("audit", "list", "--limit", "1").err
+
+
+def test_the_trail_names_people_terminals_and_companies(ready: Shell) -> None:
+    ready.ok("user", "add", "Anna Weber", "--number", "1042")
+    ready.ok("device", "add", "Door")
+    ready.ok("company", "set", "--phone", "on")
+    listed = ready.ok("audit", "list").out
+    company = ready.ok("company", "list", "--json").items[0]["name"]
+    about = [line.split("  ") for line in listed.splitlines()[1:]]
+    assert {"Anna Weber", "Door", company} <= {cell.strip() for row in about for cell in row}
+    assert not re.search("(user|device|company):[0-9a-f]{8}-", listed)
+    assert any(event["subject"].startswith("device:") for event in ready.ok("audit", "list", "--json").items)

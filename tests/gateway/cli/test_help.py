@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -55,3 +56,12 @@ def test_everything_that_lists_or_creates_speaks_json() -> None:
     for path, command in ALL.items():
         if path[-1] in ("list", "show", "status", "add", "rotate", "set-pin", "new-code", "proxy", "import"):
             assert any("--json" in parameter.opts for parameter in command.params), path
+
+
+def test_what_stands_in_brackets_is_shown(shell: Shell) -> None:
+    """Brackets are markup to what draws the help, and a default that it takes for a tag is gone."""
+    for path, command in ALL.items():
+        shown = re.sub(r"[│\s]+", " ", shell.ok(*path, "--help").out)
+        for parameter in command.params:
+            for told in re.findall(r"\[[^\]]+\]", getattr(parameter, "help", None) or ""):
+                assert told in shown, (path, parameter.name, told)
