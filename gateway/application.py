@@ -21,6 +21,7 @@ from gateway.kiosk.key_change import KeyChangeRoute
 from gateway.kiosk.routes import KioskRoutes
 from gateway.lockouts.routes import LockoutRoutes
 from gateway.pages import kiosk as kiosk_page
+from gateway.pages import nowhere
 from gateway.pages import phone as phone_page
 from gateway.pages import trust as trust_page
 from gateway.pages.console import routes as console
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 def make_application(gateway: Gateway) -> web.Application:
     """Return the application that serves `gateway`."""
     # One byte more than a body may have, so that our own limit answers and not the framework's.
-    outer, routes = Outer(gateway.metrics, probes=gateway.probes), all_routes(gateway)
+    outer = Outer(gateway.metrics, probes=gateway.probes, nowhere=nowhere.NowherePage())
+    routes = all_routes(gateway)
     app = web.Application(middlewares=[outer.middleware()], client_max_size=BODY_LIMIT + 1)
     register(app, routes)
     app[SHORT_WAYS] = ShortWays(outer, gateway.metrics, routes)

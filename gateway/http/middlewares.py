@@ -17,6 +17,7 @@ from multidict import istr
 
 from crypto.message_signatures import read_target
 from gateway.clock import NewId, new_id
+from gateway.http.preferences import accepts_pages
 from gateway.http.problem_answers import from_error, problem_answer, problem_response
 from gateway.http.problems import Problem
 from gateway.metrics import UNMATCHED, Metrics, RouteTally
@@ -57,7 +58,8 @@ class Outer:
     """The rules themselves; `middleware` applies them to aiohttp's requests, `answer` to plain ones.
 
     ``type_base`` is put before ``/problems/<name>`` in problem documents, ``monotonic`` tells seconds for durations.
-    ``probes`` answers the doctor's probes, which may have any target and always come aiohttp's way.
+    ``probes`` answers the doctor's probes, which may have any target and always come aiohttp's way. ``nowhere`` is what
+    a browser sees where no route is.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Outer:
         *,
         type_base: str = "",
         probes: ProbeAnswers | None = None,
+        nowhere: Callable[[web.Request], web.Response] | None = None,
         make_id: NewId = new_id,
         monotonic: Callable[[], float] = time.perf_counter,
         slow_seconds: float = SLOW_SECONDS,
@@ -73,6 +76,7 @@ class Outer:
         self._metrics = metrics
         self._type_base = type_base
         self._probes = probes
+        self._nowhere = nowhere
         self.make_id = make_id
         self.monotonic = monotonic
         self._slow_seconds = slow_seconds
@@ -148,7 +152,8 @@ class Outer:
                 raise
             else:
                 problem = self._refused(error, route.tally, own_id, started)
-                response = problem_response(problem, own_id, self._type_base)
+                nowhere = self._nowhere if _is_browser_astray(request, problem) else None
+                response = nowhere(request) if nowhere else problem_response(problem, own_id, self._type_base)
                 if request.writer.output_size > 0:  # half an answer is out: only breaking off is honest
                     route.tally.observe(problem.status, self.monotonic() - started)
                     raise ConnectionResetError("the answer broke off") from None
@@ -228,6 +233,12 @@ class _KnownRoute:
         self.tally = tally
         self.plain_path = plain_path
         self.is_api = is_api
+
+
+def _is_browser_astray(request: web.Request, problem: Problem) -> bool:
+    """Tell if this is a browser that was sent to an address where no route is."""
+    is_unmatched = problem.name == "not-found" and request.match_info.route.resource is None
+    return is_unmatched and not _is_api(request) and accepts_pages(request.headers.get(hdrs.ACCEPT, ""))
 
 
 def _is_api(request: web.Request) -> bool:

@@ -34,3 +34,8 @@ def _weight(parameter: str) -> float:
     if name.strip().lower() != "q" or not value.strip().replace(".", "", 1).isdecimal():
         return 0.0
     return min(1.0, float(value))
+
+
+def accepts_pages(accept: str) -> bool:
+    """Tell a browser, which names text/html, from everything else (RFC 9110 §12.5.1)."""
+    return "text/html" in accept[:READ_CHARACTERS]

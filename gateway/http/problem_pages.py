@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from gateway.http.answers import json_response
 from gateway.http.models import Answer
+from gateway.http.preferences import accepts_pages
 from gateway.http.problem_types import PROBLEMS, ProblemType
 from gateway.http.problems import Problem
 from gateway.http.routes import Route
@@ -61,7 +62,7 @@ def routes() -> tuple[Route, ...]:
 
 
 async def _all(request: web.Request) -> web.StreamResponse:
-    if _wants_html(request):
+    if accepts_pages(request.headers.get(hdrs.ACCEPT, "")):
         return _html("Problems", [_section(kind, link=True) for kind in PROBLEMS.values()])
     return json_response(ProblemList(items=tuple(map(_page, PROBLEMS.values()))))
 
@@ -70,18 +71,13 @@ async def _one(request: web.Request) -> web.StreamResponse:
     kind = PROBLEMS.get(request.match_info["name"])
     if kind is None:
         raise Problem("not-found", cause="no such problem")
-    if _wants_html(request):
+    if accepts_pages(request.headers.get(hdrs.ACCEPT, "")):
         return _html(kind.title, [_section(kind, link=False)])
     return json_response(_page(kind))
 
 
 def _page(kind: ProblemType) -> ProblemPage:
     return ProblemPage(name=kind.name, title=kind.title, status=kind.status, meaning=kind.detail, client=kind.client)
-
-
-def _wants_html(request: web.Request) -> bool:
-    """Tell a browser, which names text/html, from everything else."""
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
 def _section(kind: ProblemType, *, link: bool) -> str:
