@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import coverage
 import pytest
 
 if TYPE_CHECKING:
@@ -46,6 +47,23 @@ LONG = (
 )
 """Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
 SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave measuring to the one measurement that can be paused, in the processes of pytest-xdist.
+
+    Such a process begins two others before it: coverage's own, as in every process that is started while something is
+    measured, and one that pytest-cov begins before it knows where it is. Whenever the last one is paused, the one
+    before it would go on.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    plugin = config.pluginmanager.getplugin("_cov")
+    if plugin is not None and plugin.cov_controller is not None:
+        plugin.cov_controller.cov.stop()
+    own = getattr(coverage.process_startup, "coverage", None)
+    if own is not None:
+        own.stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
