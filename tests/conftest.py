@@ -1,8 +1,8 @@
 """Which tests coverage is measured in, and which come first.
 
-Measuring makes a test take twice as long, and much of the suite walks again what other tests have walked: the same test
-over a second server, thousands of requests with random content, whole processes, a browser. Those run unmeasured, and
-all the quicker; the figure is a lower bound.
+Measuring makes a test take two or three times as long, and much of the suite walks again what other tests have walked:
+the same test over a second server or with another argument, thousands of requests with random content, whole processes,
+a browser. Those run unmeasured, and all the quicker; the figure is a lower bound.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ LONG = (
 )
 """Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
 SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
+UNMEASURED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,23 +69,33 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    walked: set[str] = set()
+    for item in items:
+        if not is_measured(item, walked):
+            item.stash[UNMEASURED] = True
 
 
-def is_measured(item: pytest.Item) -> bool:
+def is_measured(item: pytest.Item, walked: set[str]) -> bool:
+    """Whether coverage is to see this test; `walked` are the functions it has seen with other arguments."""
     if item.nodeid.startswith(WALKED_ELSEWHERE):
         return False
     call = getattr(item, "callspec", None)
-    repeated = call is not None and any(
-        value in SECOND_SERVERS for value in call.params.values() if isinstance(value, str)
-    )
-    return not repeated or item.nodeid.startswith("tests/storage/")
+    if call is None or item.nodeid.startswith("tests/storage/"):
+        return True
+    if any(value in SECOND_SERVERS for value in call.params.values() if isinstance(value, str)):
+        return False
+    function = item.nodeid.partition("[")[0]
+    if function in walked:
+        return False
+    walked.add(function)
+    return True
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Measure nothing while a test runs, and in no process that it starts, if others walk the same."""
     plugin = item.config.pluginmanager.getplugin("_cov")
-    if plugin is None or plugin.cov_controller is None or is_measured(item):
+    if plugin is None or plugin.cov_controller is None or UNMEASURED not in item.stash:
         return (yield)
     settings = os.environ.pop(SUBPROCESSES, None)
     plugin.cov_controller.pause()
