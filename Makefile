@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 # The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
 LOCKED := $(INSTALL) --no-deps --require-hashes --only-binary :all:
+# One more than there are processors: tests wait for servers, browsers and disks of their own.
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 PACKAGES := crypto storage gateway kiosk_client tests benchmarks
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	--python-version 3.11 $(ARGS)
@@ -23,7 +25,7 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 	@$(BIN)/stampgate demo $(ARGS)
 
 test: $(VENV)/.test $(VENV)/.project check browser proxies ## all checks, then all tests with coverage
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not alone" --cov --cov-report=term-missing:skip-covered \
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --cov --cov-report=term-missing:skip-covered \
 	  --cov-fail-under=90 $(ARGS)
 	@$(BIN)/python -m pytest -m alone
 

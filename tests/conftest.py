@@ -20,6 +20,8 @@ WALKED_ELSEWHERE = (
     "tests/browser/",
     "tests/faults/",
     "tests/gateway/accounts/test_oracle.py",
+    "tests/gateway/accounts/test_sources.py",
+    "tests/gateway/administration/test_history.py::test_a_file_of_any_length_is_made_in_little_memory",
     "tests/gateway/administration/test_other_companies.py",
     "tests/gateway/administration/test_who_may.py",
     "tests/gateway/cli/test_posters_and_slips.py",
@@ -30,6 +32,8 @@ WALKED_ELSEWHERE = (
     "tests/gateway/stamping/test_concurrency.py",
     "tests/gateway/test_any_input.py",
     "tests/gateway/test_contract.py",
+    "tests/gateway/test_workers.py",
+    "tests/gateway/tls/test_serving.py",
     "tests/protocol/test_header_grammar.py",
     "tests/storage/ephemeral/test_pin_guard_model.py",
 )
@@ -80,7 +84,7 @@ def is_measured(item: pytest.Item, walked: set[str]) -> bool:
     if item.nodeid.startswith(WALKED_ELSEWHERE):
         return False
     call = getattr(item, "callspec", None)
-    if call is None or item.nodeid.startswith("tests/storage/"):
+    if call is None or (item.nodeid.startswith("tests/storage/") and "/ephemeral/" not in item.nodeid):
         return True
     if any(value in SECOND_SERVERS for value in call.params.values() if isinstance(value, str)):
         return False
