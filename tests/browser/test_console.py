@@ -254,6 +254,21 @@ async def test_nothing_has_to_be_scrolled_sideways(consoles: Consoles) -> None:
             assert wider <= 0, (path, width, wider)
 
 
+async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None:
+    house = consoles.house
+    await house.person("0177", name="Maximiliane Oberhuber-Schmidt")
+    terminal = await house.terminal(label="Loading bay")
+    assert (await terminal.sign_in("0177", "907311")).status == 200
+    assert (await terminal.act("clock_in")).status == 201
+    page = await consoles.signed_in("/console/stamps", viewport={"width": 360, "height": 800})
+    row = page.get_by_role("row", name="Oberhuber")
+    await expect(row.get_by_role("rowheader")).to_have_count(1)
+    seen = ("Maximiliane Oberhuber-Schmidt", "Clock in", "Terminal Loading bay", "Correct Clock in of Maximiliane")
+    for cell in seen:
+        await expect(row.get_by_role("cell", name=re.compile(f"^{cell}"))).to_be_in_viewport(ratio=1)
+    assert (await Axe().run(page)).violations_count == 0
+
+
 async def test_loading_a_page_that_is_shown_once_again_does_nothing_twice(consoles: Consoles) -> None:
     page = await consoles.signed_in("/console/terminals/new")
     await page.get_by_label("Name", exact=True).fill("Only one")
