@@ -3,6 +3,7 @@
 import { placeOf } from "./kiosk-enrolment.js";
 import { Gateway } from "./kiosk-gateway.js";
 import { changeKey, isDue, settleKey } from "./kiosk-key-change.js";
+import { Keypad } from "./kiosk-keypad.js";
 import { save } from "./kiosk-keys.js";
 import { Refusal } from "./kiosk-signing.js";
 import { alone, at, Countdown, endFault, isShown, localise, show, showFault, tell } from "./kiosk-screens.js";
@@ -55,15 +56,8 @@ export class TerminalClock {
       event.preventDefault();
       alone(() => this.#signIn());
     });
-    listen(at("sign-in"), "click", (event) => this.#pressed(event.target.closest("button")));
-    // A key of the keypad leaves the focus in the field that it types into.
-    listen(at("sign-in"), "pointerdown", (event) => {
-      if (event.target.closest(".keypad button")) event.preventDefault();
-    });
-    for (const field of [at("number"), at("pin")]) {
-      listen(field, "input", () => this.#typed(field));
-      listen(field, "focus", () => (this.field = field));
-    }
+    this.keypad = new Keypad(at("sign-in"), [at("number"), at("pin")], (field) => this.#typed(field), signal);
+    new Keypad(at("pin-form"), ["current-pin", "new-pin", "repeat-pin"].map(at), () => {}, signal);
     listen(document, "keydown", (event) => this.#keyed(event));
     for (const name of ["online", "offline"]) listen(window, name, () => this.check());
     for (const name of ["pointerdown", "keydown"]) listen(document, name, () => this.#session?.touched());
@@ -208,26 +202,15 @@ export class TerminalClock {
   }
 
   #typed(field) {
-    const digits = field.value.replace(/\D/g, "");
-    if (digits !== field.value) field.value = digits;
     this.#lastTyped = Date.now();
     if (at("sign-in-problem").dataset.kind === "info" || field.value) this.#tell("");
-  }
-
-  #pressed(button) {
-    const field = this.field ?? at("number");
-    if (!button || button.type === "submit") return;
-    if (button.dataset.digit !== undefined) field.value = (field.value + button.dataset.digit).slice(0, field.maxLength);
-    else if (button.id === "backspace") field.value = field.value.slice(0, -1);
-    else (field === at("number") ? at("pin") : at("number")).focus();
-    this.#typed(field);
   }
 
   // A digit typed while no field has the focus goes where it belongs.
   #keyed(event) {
     if (!isShown("idle") || event.ctrlKey || event.metaKey || event.altKey) return;
     const inField = document.activeElement === at("number") || document.activeElement === at("pin");
-    if (/^\d$/.test(event.key) && !inField) (this.field ?? at("number")).focus();
+    if (/^\d$/.test(event.key) && !inField) this.keypad.field.focus();
     if (event.key === "Escape") this.showIdle();
   }
 
