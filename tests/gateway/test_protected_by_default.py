@@ -31,7 +31,10 @@ PUBLIC = {
     ("GET", "/static/stamp.svg"),
     *(("GET", path) for path in ("/kiosk", "/kiosk-sw.js", "/kiosk.webmanifest", "/trust")),
     *(("GET", f"/static/kiosk{rest}") for rest in (".css", ".js", ".svg", "-192.png", "-512.png")),
-    *(("GET", f"/static/kiosk-{name}.js") for name in ("clock", "enrolment", "gateway", "key-change", "keys")),
+    *(
+        ("GET", f"/static/kiosk-{name}.js")
+        for name in ("clock", "enrolment", "gateway", "key-change", "keypad", "keys")
+    ),
     *(("GET", f"/static/kiosk-{name}.js") for name in ("screens", "session", "signing", "texts", "window")),
     ("GET", "/static/bip39-english.txt"),
     ("GET", "/trust/stampgate-trial-root.crt"),
