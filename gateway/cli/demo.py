@@ -88,6 +88,13 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
     say("\nStopped. The next start brings back the same people and PINs, and all that was done meanwhile.")
 
 
+def _prefix(url: str) -> str:
+    from gateway.settings import Settings
+
+    usual = f"http://localhost:{Settings.model_fields['port'].default}"
+    return "" if url == usual else f"STAMPGATE_PUBLIC_URL={url} "
+
+
 async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     """Print what there is to try."""
     from gateway.demo import COMPANY, link_is_current
@@ -107,7 +114,8 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     kiosk, data_dir = program("stampgate-kiosk"), administration.settings.data_dir
     say(f"           try it: {kiosk} clock --state-dir {terminal.directory}")
     say(f"Browser    http://localhost:{administration.settings.port}/kiosk is one too, with a code of the next line")
-    command = f"{program('stampgate')} --data-dir {data_dir}"
+    # The command line knows nothing of the options this was started with, and prints addresses too.
+    command = f"{_prefix(url)}{program('stampgate')} --data-dir {data_dir}"
     say(f'Add yours  {command} device add "Front door" --company "{COMPANY}"')
     say(f"Console    {url}/console")
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")

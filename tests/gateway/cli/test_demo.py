@@ -1,0 +1,126 @@
+"""`stampgate demo` as a process of its own: everything that it prints can be used, and is the same on every start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from gateway.server import bind
+from tests.gateway.phone import Phone
+from tests.gateway.serving_process import STAMPGATE, environment, stampgate
+from tests.gateway.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+READY = "Ctrl-C stops it."
+ADD = re.compile(
+    r"^Add yours +(?:STAMPGATE_PUBLIC_URL=(\S+) )?\S+ --data-dir (\S+) device add \"([^\"]+)\" .*$", re.MULTILINE
+)
+
+
+class Demo:
+    """A demo that is running, by what it has printed."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text("utf-8")
+
+    def found(self, pattern: str) -> str:
+        match = re.search(pattern, self.said, re.MULTILINE)
+        assert match is not None, self.said
+        return match[1]
+
+    @property
+    def url(self) -> str:
+        return self.found(r"^Stampgate demo .* (http://\S+)$")
+
+    async def stopped(self) -> int:
+        """Return its exit code after Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        return await asyncio.to_thread(self.process.wait, 20)
+
+
+@contextlib.contextmanager
+def demo(directory: Path, port: str = "0") -> Iterator[Demo]:
+    directory.mkdir(exist_ok=True)
+    log = directory / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*STAMPGATE, "demo", "--port", port, "--data-dir", str(directory / "data")],
+            env={**environment(), "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Demo(process, log)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+async def started(running: Demo) -> None:
+    await until(lambda: READY in running.said or running.process.poll() is not None, 30)
+    assert running.process.poll() is None, running.said
+
+
+async def test_all_that_is_printed_works_and_comes_back(tmp_path: Path) -> None:
+    with demo(tmp_path) as first:
+        await started(first)
+        url, people = first.url, re.findall(r"^(\S+ \S+) +(\d{4}) +(\d{6,12}) *$", first.said, re.MULTILINE)
+        assert len(people) == 5
+        assert re.search(r"signed stamp: .* · clock_in · .* · tier kiosk · [0-9a-f-]{36}$", first.said, re.MULTILINE)
+        async with aiohttp.ClientSession() as http:
+            for path in ("/console/sign-in", "/kiosk", "/openapi.json", "/health/ready"):
+                async with http.get(url + path) as answer:
+                    assert answer.status == 200, path
+            owner = {
+                "email": first.found(r"^Owner +(\S+@\S+)"),
+                "password": first.found(r"^Owner .*password (\S+)$"),
+            }
+            async with http.post(f"{url}/api/auth/login", json=owner) as answer:
+                assert answer.status == 200
+            phone = Phone(http, url, first.found(r"^Phone +\S+#t=(\S+)$"))
+            assert (await phone.sign_in(people[3][1], people[3][2])).status == 200
+            assert (await phone.act("clock_in")).status == 201
+        public, directory, label = ADD.search(first.said).groups()  # type: ignore[union-attr]
+        assert public == url  # another port than the usual one
+        added = await asyncio.to_thread(
+            stampgate, "--data-dir", directory, "device", "add", label, settings={"STAMPGATE_PUBLIC_URL": public}
+        )
+        assert f"{url}/kiosk#enrol=" in added.stdout
+        assert await first.stopped() == 0
+        assert "Stopped." in first.said
+        kept = [line for line in first.said.splitlines() if line.startswith(("Ada", "Owner", "Phone"))]
+    with demo(tmp_path, url.rpartition(":")[2]) as second:
+        await started(second)
+        assert [line for line in second.said.splitlines() if line.startswith(("Ada", "Owner", "Phone"))] == kept
+        async with aiohttp.ClientSession() as http:
+            phone = Phone(http, url, second.found(r"^Phone +\S+#t=(\S+)$"))
+            assert (await phone.sign_in(people[3][1], people[3][2])).status == 200
+            assert (await phone.act("clock_in")).status == 409  # it knows what was stamped before
+        assert await second.stopped() == 0
+
+
+async def test_a_busy_port_is_said_in_one_line(tmp_path: Path) -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        ended = await asyncio.to_thread(stampgate, "demo", "--port", port, "--data-dir", str(tmp_path / "data"))
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"stampgate: cannot listen on 127.0.0.1 port {port}: it is in use already; choose another with --port"
+    ]
+    assert not (tmp_path / "data" / "stampgate.db").exists()
