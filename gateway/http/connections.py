@@ -74,9 +74,12 @@ class ShortWays:
 
 NOT_READ_WHOLE: Final = frozenset(
     name.lower().encode()
-    for name in (hdrs.TRANSFER_ENCODING, hdrs.UPGRADE, hdrs.EXPECT, hdrs.SEC_WEBSOCKET_KEY1, CONTENT_ENCODING, PROBE)
+    for name in (
+        *(hdrs.TRANSFER_ENCODING, hdrs.UPGRADE, hdrs.EXPECT, hdrs.SEC_WEBSOCKET_KEY1, CONTENT_ENCODING, PROBE),
+        "Proxy-Connection",  # to llhttp another name of Connection
+    )
 )
-"""Fields that aiohttp or its application give a meaning."""
+"""Fields that aiohttp, its parser or our application give a meaning."""
 
 SHORT_WAYS: Final = web.AppKey("SHORT_WAYS", ShortWays)
 """The short ways of an application, for its runner."""
@@ -131,8 +134,10 @@ class Connection(web.RequestHandler):
             super().data_received(data)  # a request is on aiohttp's way
             return
         self._waiter = None  # so that nobody is woken yet
-        super().data_received(data)
-        self._waiter = waiter
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
         if self._short is not None:
             return  # its end wakes whoever must go on
         if len(self._messages) == 1 and len(data) <= BODY_LIMIT and self._take_short_way():
@@ -154,6 +159,8 @@ class Connection(web.RequestHandler):
         if read is None:
             return False
         fields, body = read
+        # By it aiohttp tells a client that never spoke HTTP, which is no news, from one that suddenly does not.
+        self._request_count += 1
         self._start(way, PlainRequest(way.method, way.path, None, fields, body, self._outer.make_id(), self))
         return True
 

@@ -219,7 +219,7 @@ def _labelled(response: web.StreamResponse, own_id: str) -> web.StreamResponse:
     headers = response.headers
     headers[X_REQUEST_ID] = own_id
     headers.update(_SAFETY)
-    if hdrs.CONNECTION in headers:  # "close": aiohttp itself would only say so
+    if headers.get(hdrs.CONNECTION) == "close":  # aiohttp itself would only say so
         response.force_close()
     return response
 

@@ -33,6 +33,7 @@ ODD_LINES: Final = [
     *(b"Content-Length: 22", b"Content-Length: 022", b"Content-Length: +22", b"Content-Length: 22, 22"),
     *(b"Content-Length: 21", b"Content-Length:22", b"content-length: 22 ", b"Transfer-Encoding: chunked"),
     *(b"Connection: close", b"Connection: keep-alive", b"Connection: x", b"Connection: upgrade", b"Upgrade: websocket"),
+    *(b"Proxy-Connection: close", b"proxy-connection: keep-alive"),
     *(b"Expect: 100-continue", b"Content-Encoding: gzip", b"Host: other", b"hOST: other", b"Sec-WebSocket-Key1: x"),
     *(b"X-Forwarded-For: 203.0.113.7", b"x-forwarded-for: 203.0.113.8"),
 ]
