@@ -21,6 +21,7 @@ from gateway.audit.service import AuditTrail
 from gateway.clock import new_id
 from gateway.companies.service import Companies
 from gateway.devices.service import Devices
+from gateway.in_service import address_in_service
 from gateway.lockouts.service import Lockouts
 from gateway.people.service import People
 from gateway.pin_login.hashing import WAITING_PER_THREAD, HashPool
@@ -116,7 +117,7 @@ async def open_administration(
         hashing, password_pool = pools
         for pool in pools:
             closing.push_async_callback(pool.close)
-        version, address = secrets.current_version, settings.public_address(bound_port)
+        version, address = secrets.current_version, _public_address(settings, bound_port)
         pins = PinHasher(
             secrets.purpose_keys(PEPPER_KEY),
             version,
@@ -179,3 +180,9 @@ async def open_administration(
             lockouts=Lockouts(database=database, clock=clock, new_id=new_id, changed=changed),
             audit=AuditTrail(database=database),
         )
+
+
+def _public_address(settings: Settings, bound_port: int | None) -> str:
+    """Where people reach the gateway: a command knows neither the port nor the options it was started with."""
+    told = settings.public_url is not None or bound_port is not None
+    return (None if told else address_in_service(settings.data_dir)) or settings.public_address(bound_port)

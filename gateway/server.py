@@ -7,7 +7,6 @@ import contextlib
 import gc
 import resource
 import signal
-import socket
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -17,18 +16,18 @@ from aiohttp import web
 from gateway.app import open_gateway
 from gateway.application import make_application
 from gateway.http.connections import Runner
+from gateway.in_service import in_service
+from gateway.listening import BACKLOG, bind, metrics_address_in_use
 from gateway.metrics import serve_metrics
 from gateway.tls.plain_listener import serve_plain
 from gateway.tls.serving import ServedCertificate
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator
 
     from gateway.app import Gateway
     from gateway.settings import Settings
-
-BACKLOG: Final = 1024
-"""Connections the kernel may hold for us: a company's terminals all come back at once after a power cut."""
 
 SHUTDOWN_SECONDS: Final = 10.0
 """How long requests under way may take to finish after the signal to stop."""
@@ -42,48 +41,13 @@ GC_THRESHOLDS: Final = (50_000, 50, 1_000)
 log = structlog.get_logger(__name__)
 
 
-class AddressInUse(Exception):
-    """The address cannot be listened on; one line for people."""
-
-
-def bind(host: str, port: int, *, reuse_port: bool = False, option: str = "--port") -> socket.socket:
-    """Return a socket listening on `host` and `port` (0: any free one); `option` is what chose the port.
-
-    Raises `AddressInUse`.
-    """
-    try:
-        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        bound = socket.socket(info[0], info[1], info[2])
-    except OSError as error:
-        raise AddressInUse(f"cannot listen on {host}: {error.strerror or error}") from None
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(info[4])
-        bound.listen(BACKLOG)
-        bound.setblocking(False)
-    except OSError as error:
-        bound.close()
-        reason = f"it is in use already; choose another with {option}" if error.errno == 98 else error.strerror
-        raise AddressInUse(f"cannot listen on {host} port {port}: {reason}") from None
-    return bound
-
-
-def metrics_address_in_use(host: str, port: int) -> AddressInUse:
-    """Return the refusal of a metrics port that somebody else has."""
-    return AddressInUse(
-        f"cannot serve metrics on {host} port {port}: it is in use already; choose another with --metrics-port, "
-        "0 for none"
-    )
-
-
 @contextlib.asynccontextmanager
 async def running(settings: Settings, listening: socket.socket) -> AsyncIterator[Gateway]:
     """Run a gateway on `listening` until the block ends; requests accepted by then are finished."""
     port = listening.getsockname()[1]
     async with contextlib.AsyncExitStack() as closing:
         served = serving_certificate(settings)
+        closing.enter_context(in_service(settings, settings.public_address(port)))
         gateway = await closing.enter_async_context(open_gateway(settings, bound_port=port))
         if settings.metrics_port:
             try:
@@ -157,7 +121,7 @@ async def until_stopped() -> AsyncIterator[asyncio.Event]:
 async def serve(settings: Settings, listening: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted and return.
 
-    Raises `AddressInUse`, `CertificateFault`, `StorageError`, `SecretsFileError`.
+    Raises `AddressInUse`, `CertificateFault`, `DataDirectoryInUse`, `StorageError`, `SecretsFileError`.
     """
     claim_descriptors()
     async with until_stopped() as stopping, running(settings, listening):

@@ -20,7 +20,9 @@ import structlog
 from crypto.secrets_file import SecretsFileError
 from gateway import logs
 from gateway.administration import open_administration
-from gateway.server import SHUTDOWN_SECONDS, AddressInUse, bind, metrics_address_in_use, serve
+from gateway.in_service import DataDirectoryInUse
+from gateway.listening import AddressInUse, bind, metrics_address_in_use
+from gateway.server import SHUTDOWN_SECONDS, serve
 from gateway.settings import Settings
 from gateway.tls.certificates import CertificateFault
 from storage.database import StorageError
@@ -137,7 +139,7 @@ def main(arguments: Sequence[str]) -> None:
     listening.setblocking(False)
     try:
         asyncio.run(_work(settings, listening, alive))
-    except (AddressInUse, CertificateFault, StorageError, SecretsFileError) as error:
+    except (AddressInUse, CertificateFault, DataDirectoryInUse, StorageError, SecretsFileError) as error:
         # Said in one line; the parent starts this worker again, and by then a database may be back.
         log.error("worker cannot serve", cause=str(error))  # noqa: TRY400 - no traceback: nothing is wrong in the code
         sys.exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.advice import command
 from gateway.cli.commands import Json, settings_command
 from gateway.cli.new_file import new_file
 from gateway.cli.output import confirm, emit_json, hint, say
@@ -77,7 +78,8 @@ def register(app: typer.Typer) -> None:
             emit_json(_summary(file, manifest))
             return
         say(f"Restored {sum(manifest.rows.values())} rows of {manifest.made_at}, and the secrets.")
-        hint("Next: stampgate serve, then `stampgate device list`: a terminal revoked since then is active again.")
+        serve, look = command("serve"), command("device", "list")
+        hint(f"Next: {serve}, then {look}: a terminal revoked since then is active again.")
 
 
 def _summary(file: Path, manifest: Manifest) -> dict[str, object]:

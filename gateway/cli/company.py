@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.advice import command
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.naming import the_company
 from gateway.cli.output import emit_items, emit_json, rfc3339, say, table
@@ -65,7 +66,7 @@ def register(app: typer.Typer) -> None:
         table(
             ("Company", "Time zone", "Language", "Phone stamping", "Id"),
             [(company.name, company.timezone, company.locale, _phone(company), company.id) for company in found],
-            empty="There is no company yet: stampgate company add NAME",
+            empty=f"There is no company yet: {command('company', 'add', 'NAME')}",
         )
 
     @administration_command(commands, "show", example="stampgate company show")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.advice import command
 from gateway.cli.commands import Json, group, settings_command
 from gateway.cli.output import confirm, emit_json, hint, say
 from gateway.cli.refusals import Refusal
@@ -33,7 +34,7 @@ def register(app: typer.Typer) -> None:
         say(f"Database: {revision or 'empty'}")
         say(f"Needed:   {head}")
         if revision != head:
-            hint("Next: stampgate db upgrade")
+            hint(f"Next: {command('db', 'upgrade')}")
 
     @settings_command(commands, "upgrade", example="stampgate db upgrade")
     async def upgrade(

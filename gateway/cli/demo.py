@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import sys
+import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gateway.cli.advice import command, program
+from gateway.cli.commands import chosen_data_dir
 from gateway.cli.lan import lan_address
 from gateway.cli.output import say, table
 from gateway.cli.qr import show
@@ -42,15 +43,17 @@ def register(app: typer.Typer) -> None:
         ] = DEFAULT_DIRECTORY,
     ) -> None:
         """Show everything at once: a company, people with PINs, a terminal that stamps, a link for a phone."""
-        from gateway import logs
-        from gateway.server import AddressInUse, bind
-        from gateway.settings import Settings
+        from gateway.listening import AddressInUse, bind
 
         host = "0.0.0.0" if lan else "127.0.0.1"  # noqa: S104 - what --lan is for
         try:
             listening = bind(host, port)
         except AddressInUse as error:
             raise Refusal(str(error)) from None
+        from gateway import logs
+        from gateway.settings import Settings
+
+        chosen_data_dir.set(data_dir)
         bound = listening.getsockname()[1]
         name = lan_address() if lan else "localhost"
         settings = Settings.load(
@@ -68,10 +71,10 @@ def register(app: typer.Typer) -> None:
             log_level="warning",
         )
         logs.configure(settings.log_level, settings.log_format)
-        asyncio.run(_run(settings, listening))
+        asyncio.run(_run(settings, listening, lan=lan))
 
 
-async def _run(settings: Settings, listening: socket.socket) -> None:
+async def _run(settings: Settings, listening: socket.socket, *, lan: bool) -> None:
     from gateway.demo import DemoFileError, prepare
     from gateway.demo_terminal import DemoTerminal
     from gateway.server import running, until_stopped
@@ -83,19 +86,16 @@ async def _run(settings: Settings, listening: socket.socket) -> None:
             raise Refusal(str(error)) from None
         terminal = DemoTerminal(settings.data_dir / "terminal", f"http://localhost:{settings.port}")
         await terminal.enrol(gateway.administration, demo)
-        await _show(gateway, demo, terminal)
+        await _show(gateway, demo, terminal, lan=lan)
+        alive = asyncio.create_task(terminal.stay_alive())
         await stopped.wait()
+        alive.cancel()
+        with suppress(asyncio.CancelledError):
+            await alive
     say("\nStopped. The next start brings back the same people and PINs, and all that was done meanwhile.")
 
 
-def _prefix(url: str) -> str:
-    from gateway.settings import Settings
-
-    usual = f"http://localhost:{Settings.model_fields['port'].default}"
-    return "" if url == usual else f"STAMPGATE_PUBLIC_URL={url} "
-
-
-async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
+async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal, *, lan: bool) -> None:
     """Print what there is to try."""
     from gateway.demo import COMPANY, link_is_current
 
@@ -111,29 +111,30 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal) -> None:
     say()
     say(f"Terminal   enrolled, key in {terminal.directory}")
     say(f"           {await _stamp(demo, terminal)}")
-    kiosk, data_dir = program("stampgate-kiosk"), administration.settings.data_dir
-    say(f"           try it: {kiosk} clock --state-dir {terminal.directory}")
-    say(f"Browser    http://localhost:{administration.settings.port}/kiosk is one too, with a code of the next line")
-    # The command line knows nothing of the options this was started with, and prints addresses too.
-    command = f"{_prefix(url)}{program('stampgate')} --data-dir {data_dir}"
-    say(f'Add yours  {command} device add "Front door" --company "{COMPANY}"')
+    state_dir = shlex.quote(str(terminal.directory))
+    say(f"           try it: {program('stampgate-kiosk')} clock --state-dir {state_dir}")
+    port = administration.settings.port
+    say(f"Browser    http://localhost:{port}/kiosk is one too, with a code of the next line")
+    say(f"Add yours  {command('device', 'add', 'Front door', company=COMPANY)}")
     say(f"Console    {url}/console")
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
+    say(f"Register   {url}/register founds a company of your own beside this one")
     say(f"API        {url}/openapi.json · health {url}/health/ready")
     if await link_is_current(administration, demo):
         link = demo.link(url)
         say(f"Phone      {link}")
         say()
         show(link)
-        if not url.startswith("http://localhost"):
+        if lan:
             say("Scan it with a phone in the same network. Plain HTTP: for trying only, PINs travel in clear.")
             say("Tablets are terminals over HTTPS only: end this demo and serve its data as this command says:")
-            say(f"           {command} tls trial")
+            say(f"           {command('tls', 'trial')}")
         else:
-            say(f"For a real phone: {program('stampgate')} demo --lan")
+            other = () if port == DEFAULT_PORT else ("--port", str(port))
+            say(f"For a real phone end this one, then: {command('demo', '--lan', *other)}")
     else:
         say("Phone      the link of the demo was replaced or switched off; a new one:")
-        say(f'           {command} public-link rotate --enable --company "{COMPANY}"')
+        say(f"           {command('public-link', 'rotate', '--enable', company=COMPANY)}")
     say()
     say("Ctrl-C stops it.")
 
@@ -142,18 +143,10 @@ async def _stamp(demo: Demo, terminal: DemoTerminal) -> str:
     """Stamp once, signed, and tell what came of it; a demo that was played with must still start."""
     from kiosk_client.errors import KioskError
 
-    person = demo.people[0]
+    person = demo.people[-1]  # the first ones are those that people try
     try:
         stamped = await terminal.stamp(person)
     except KioskError as error:
         return f"no stamp this time: {error.message}"
     stamp = stamped.stamp
     return f"signed stamp: {person.name} · {stamp.action} · {stamp.at:%H:%M:%S} UTC · tier {stamp.tier} · {stamp.id}"
-
-
-def program(name: str) -> str:
-    """Return what to type for one of our programs: its name where it is on the PATH, else the way to it."""
-    if shutil.which(name):
-        return name
-    beside = Path(sys.argv[0]).absolute().with_name(name)
-    return os.path.relpath(beside) if beside.exists() else name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import device_words, qr
+from gateway.cli.advice import command
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.naming import some_companies, the_company, the_device
 from gateway.cli.output import confirm, emit_items, emit_json, hint, local_time, rfc3339, say, table
@@ -47,7 +48,8 @@ def _register_beginnings(commands: typer.Typer) -> None:
         """Register a terminal: shows its enrolment code, once, and the same as a QR code."""
         found = await the_company(site, company)
         networks = [text for text in network or [] if text.strip()]
-        _print_code(await site.devices.register(found.id, label, location, networks, actor=ACTOR), as_json)
+        registered = await site.devices.register(found.id, label, location, networks, actor=ACTOR)
+        await _print_code(site, registered, company, as_json)
 
     @administration_command(commands, "new-code", example='stampgate device new-code "Gate 1"')
     async def new_code(
@@ -55,7 +57,7 @@ def _register_beginnings(commands: typer.Typer) -> None:
     ) -> None:
         """Show a new enrolment code of a terminal that is not enrolled yet; the old one dies."""
         device = await the_device(site, terminal, company)
-        _print_code(await site.devices.new_code(device.id, actor=ACTOR), as_json)
+        await _print_code(site, await site.devices.new_code(device.id, actor=ACTOR), company, as_json)
 
     @administration_command(commands, "replace", example='stampgate device replace "Gate 1" --reason "broken screen"')
     async def replace(
@@ -69,7 +71,8 @@ def _register_beginnings(commands: typer.Typer) -> None:
         """Give a terminal's name and history to new hardware: blocks the old key for ever and shows a new code."""
         device = await the_device(site, terminal, company)
         confirm(f"Block the present key of {device.label}?", yes=yes)
-        _print_code(await site.devices.replace(device.id, reason=reason, actor=ACTOR), as_json)
+        registered = await site.devices.replace(device.id, reason=reason, actor=ACTOR)
+        await _print_code(site, registered, company, as_json)
 
     @administration_command(commands, "list", example="stampgate device list")
     async def list_(site: Administration, company: Company = None, as_json: Json = False) -> None:
@@ -95,7 +98,7 @@ def _register_beginnings(commands: typer.Typer) -> None:
                 )
                 for device in found
             ],
-            empty='There is no terminal yet: stampgate device add "Gate 1"',
+            empty=f"There is no terminal yet: {command('device', 'add', 'Gate 1', company=company)}",
         )
 
 
@@ -216,7 +219,7 @@ def _print(device: devices.Device, as_json: bool) -> None:
         say(f"{device.label} is {_state(device)}.")
 
 
-def _print_code(registered: Registered, as_json: bool) -> None:
+async def _print_code(site: Administration, registered: Registered, company: str | None, as_json: bool) -> None:
     if as_json:
         emit_json(
             {
@@ -232,7 +235,18 @@ def _print_code(registered: Registered, as_json: bool) -> None:
     say(f"Without a browser: stampgate-kiosk enrol '{registered.enrolment_url}'")
     qr.show(registered.enrolment_url)
     hint(f"Valid until {local_time(registered.expires_at)}, for one terminal, shown this once.")
-    hint(f"Then: stampgate device approve {registered.device.label!r}")
+    device = registered.device
+    others = [other for other in await site.devices.list_(device.company_id) if _in_its_way(other, device)]
+    if others:
+        hint(f"Another terminal of this company is called {device.label} too, so it is named by its id:")
+    named = device.id if others else device.label
+    hint(f"Then: {command('device', 'approve', named, company=company)}")
+
+
+def _in_its_way(other: devices.Device, device: devices.Device) -> bool:
+    """Whether commands that name `device` by its label could mean the other one."""
+    alike = other.label.casefold() == device.label.casefold()
+    return alike and other.id != device.id and other.state != "revoked"
 
 
 def _attention(device: devices.Device, now: float) -> list[str]:

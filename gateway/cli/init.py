@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from gateway.cli.advice import command
 from gateway.cli.commands import settings_command
 from gateway.cli.output import say
 
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
     import typer
 
     from gateway.settings import Settings
+
+
+FIRST_STEPS: Final = (
+    ("company", "add", "Müller GmbH"),
+    ("user", "add", "Anna Weber", "--number", "1042"),
+    ("user", "set-pin", "1042"),
+    ("device", "add", "Gate 1"),
+    ("serve",),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -31,11 +41,8 @@ def register(app: typer.Typer) -> None:
             say("Secrets and database are worth nothing without each other: `stampgate backup` keeps both in one file.")
         say()
         if companies:
-            say("Next: stampgate serve")
+            say(f"Next: {command('serve')}")
             return
         say("Next:")
-        say('  stampgate company add "Müller GmbH"')
-        say('  stampgate user add "Anna Weber" --number 1042')
-        say("  stampgate user set-pin 1042")
-        say('  stampgate device add "Gate 1"')
-        say("  stampgate serve")
+        for words in FIRST_STEPS:
+            say(f"  {command(*words)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from gateway.cli.advice import command
 from gateway.cli.refusals import Refusal, WrongUse
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def the_company(site: Administration, named: str | None) -> Company:
     """The company with this id or name; without a name the only one there is."""
     companies = await site.companies.list_()
     if not companies:
-        raise Refusal("there is no company yet: add one with `stampgate company add NAME`")
+        raise Refusal(f"there is no company yet: add one with `{command('company', 'add', 'NAME')}`")
     if named is None:
         if len(companies) > 1:
             names = [company.name for company in companies[:10]]
@@ -87,8 +88,14 @@ def _only(kind: str, named: str, *readings: Iterable[Thing]) -> Thing:
     for reading in readings:
         found = list(reading)
         if len(found) > 1:
-            ids = ", ".join(thing.id for thing in found[:10])
-            raise WrongUse(f"{named!r} names {len(found)} of them; say which by its id, or with --company: {ids}")
+            ids = "; ".join(_told_apart(thing) for thing in found[:10])
+            raise WrongUse(f"{named!r} names {len(found)} of them; say which by its id: {ids}")
         if found:
             return found[0]
     raise Refusal(f"there is no {kind} {named!r}")
+
+
+def _told_apart(thing: _Identified) -> str:
+    """The id of a thing, and what people know it by that differs among things of one name."""
+    known = ", ".join(filter(None, (getattr(thing, name, None) for name in ("state", "location", "personnel_number"))))
+    return f"{thing.id} ({known})" if known else thing.id

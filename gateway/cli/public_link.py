@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import qr
+from gateway.cli.advice import command
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.local_date import today
 from gateway.cli.naming import the_company
@@ -65,7 +66,8 @@ def register(app: typer.Typer) -> None:
         if wanted is not None:
             hint(f"The poster is {wanted.path}.")
         if not link.enabled:
-            hint("Phone stamping is still off, so the link does nothing yet: stampgate public-link enable")
+            switch = command("public-link", "enable", company=company)
+            hint(f"Phone stamping is still off, so the link does nothing yet: {switch}")
 
     @administration_command(commands, "enable", example="stampgate public-link enable")
     async def enable_(site: Administration, company: Company = None, as_json: Json = False) -> None:
@@ -118,4 +120,4 @@ def _print(state: LinkState, *, as_json: bool) -> None:
     link = f"number {state.version}, since {local_time(state.created_at)}" if state.active else "none"
     say(f"Link:           {link}")
     if state.enabled and not state.active:
-        hint("There is no link yet: stampgate public-link rotate")
+        hint(f"There is no link yet: {command('public-link', 'rotate')}")

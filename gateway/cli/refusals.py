@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from typer import Exit, TyperException
+from typer import BadParameter, Exit, TyperException
 
 if TYPE_CHECKING:
     from gateway.http.problems import Problem
@@ -37,11 +37,12 @@ class Finished(Exit):
 def explain(error: Exception) -> tuple[str, int]:
     """(line for stderr, exit code) of an error that ended a command."""
     if isinstance(error, TyperException):
-        return _one_line(error.format_message()), error.exit_code
+        return _one_line(_of_the_parser(error) or error.format_message()), error.exit_code
     # Imported only now: telling a typing error needs neither aiohttp nor SQLAlchemy, a second of loading.
     from crypto.secrets_file import SecretsFileError
     from gateway.administration import NotPrepared
     from gateway.http.problems import Problem
+    from gateway.in_service import DataDirectoryInUse
     from gateway.settings import SettingsError
     from storage.errors import StorageError
 
@@ -50,13 +51,31 @@ def explain(error: Exception) -> tuple[str, int]:
             return _explain_problem(error)
         case SettingsError():
             return _one_line(str(error)), WRONG_USE
-        case NotPrepared() | SecretsFileError() | StorageError():
+        case DataDirectoryInUse() | NotPrepared() | SecretsFileError() | StorageError():
             return _one_line(str(error)), FAILURE
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return _one_line(f"{where}{error.strerror or type(error).__name__}"), FAILURE
         case _:
             return f"unexpected {type(error).__name__}; please report it with the command you typed", FAILURE
+
+
+def _of_the_parser(error: TyperException) -> str | None:
+    """What is wrong with an option's value, in the words of the settings; None for everything else."""
+    if error.__cause__ is None or not isinstance(error, BadParameter) or error.param is None:
+        return None
+    from pydantic import ValidationError
+
+    from gateway.http.field_faults import FieldFault, field_errors
+
+    if not isinstance(error.__cause__, ValidationError):
+        return None
+    own = [fault.get("ctx", {}).get("error") for fault in error.__cause__.errors(include_url=False)]
+    if any(isinstance(cause, ValueError) and not isinstance(cause, FieldFault) for cause in own):
+        said = str(own[0])  # the parser's own sentence, such as the list of choices
+    else:
+        said = field_errors(error.__cause__)[0].message
+    return f"{error.param.get_error_hint()} {said}".replace("'", "")
 
 
 def _explain_problem(problem: Problem) -> tuple[str, int]:

@@ -47,8 +47,9 @@ def register(app: typer.Typer) -> None:
         """Serve terminals and phones until Ctrl-C. Makes secrets and database on the first start."""
         from gateway import logs
         from gateway.cli.commands import chosen_data_dir
-        from gateway.server import AddressInUse, bind, serving_certificate
+        from gateway.listening import AddressInUse, bind
         from gateway.server import serve as serve_gateway
+        from gateway.server import serving_certificate
         from gateway.settings import Settings
         from gateway.tls.certificates import CertificateFault
         from gateway.workers import Supervisor, prepare

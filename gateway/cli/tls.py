@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.advice import command
 from gateway.cli.commands import Json, group, settings_command
 from gateway.cli.lan import lan_address
 from gateway.cli.output import emit_json, say
@@ -70,12 +71,10 @@ def register(app: typer.Typer) -> None:
                 }
             )
             return
-        _tell(settings, files, root, certificate, made=made)
+        _tell(files, root, certificate, made=made)
 
 
-def _tell(settings: Settings, files: TrialFiles, root: Certificate, certificate: Certificate, *, made: bool) -> None:
-    from gateway.cli.demo import program
-
+def _tell(files: TrialFiles, root: Certificate, certificate: Certificate, *, made: bool) -> None:
     until = datetime.fromtimestamp(certificate.not_after, UTC)
     over = certificate.not_after <= time.time()
     say("Made a certificate for a trial." if made else "There is a certificate for a trial already.")
@@ -85,10 +84,10 @@ def _tell(settings: Settings, files: TrialFiles, root: Certificate, certificate:
     say(f"Fingerprint  {root.fingerprint}")
     say()
     say("1. Serve with it:")
-    command = f"{program('stampgate')} --data-dir {settings.data_dir} serve --host 0.0.0.0 --port {PORT}"
-    say(f"   {command} --tls-cert {files.cert} --tls-key {files.key} --http-port {HTTP_PORT}")
+    chosen = ("--tls-cert", str(files.cert), "--tls-key", str(files.key), "--http-port", str(HTTP_PORT))
+    say(f"   {command('serve', '--host', '0.0.0.0', '--port', str(PORT), *chosen)}")  # noqa: S104 - for tablets
     name = certificate.names[0] if certificate.names else "localhost"
-    say("   Commands that print addresses (device add, public-link rotate) and posters have to know it as well:")
-    say(f"   export STAMPGATE_PUBLIC_URL=https://{name}:{PORT}")
+    say("   Commands that print addresses (device add, public-link rotate) know them from it while it serves; to make")
+    say(f"   posters while it does not: export STAMPGATE_PUBLIC_URL=https://{name}:{PORT}")
     say(f"2. On each tablet open http://{name}:{HTTP_PORT}/trust, compare the fingerprint, install the root.")
     say(f"3. Then the terminal is at https://{name}:{PORT}/kiosk")

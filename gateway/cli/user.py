@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.advice import command
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.naming import the_company, the_user
 from gateway.cli.output import ask, emit_items, emit_json, hint, local_time, rfc3339, say, table
@@ -51,7 +52,7 @@ def _register_people(commands: typer.Typer) -> None:
             return
         say(f"Added {user.full_name} to {found.name}.")
         if user.personnel_number is not None:
-            hint(f"Next: stampgate user set-pin {user.personnel_number}")
+            hint(f"Next: {command('user', 'set-pin', user.personnel_number, company=company)}")
 
     @administration_command(commands, "list", example="stampgate user list --search weber")
     async def list_(

@@ -12,7 +12,8 @@ import aiohttp
 from aiohttp import web
 
 from gateway.app import open_gateway
-from gateway.server import bind, make_runner
+from gateway.listening import bind
+from gateway.server import make_runner
 from gateway.settings import Settings
 from storage import audit, stamps, trust_changes
 from tests.gateway.kept import Kept, is_new

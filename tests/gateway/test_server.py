@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from gateway.cli import main
-from gateway.server import AddressInUse, bind, serve, settle_memory
+from gateway.listening import AddressInUse, bind
+from gateway.server import serve, settle_memory
 from gateway.settings import Settings
 from tests.gateway.house import CHEAP_HASH
 from tests.gateway.serving_process import serving_process, stampgate

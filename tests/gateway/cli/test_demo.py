@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import shlex
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import aiohttp
 
-from gateway.server import bind
+from gateway.listening import bind
 from tests.gateway.phone import Phone
 from tests.gateway.serving_process import STAMPGATE, environment, stampgate
 from tests.gateway.waiting import until
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READY = "Ctrl-C stops it."
-ADD = re.compile(
-    r"^Add yours +(?:STAMPGATE_PUBLIC_URL=(\S+) )?\S+ --data-dir (\S+) device add \"([^\"]+)\" .*$", re.MULTILINE
-)
+ADD = r"^Add yours +(.*)$"
 
 
 class Demo:
@@ -96,12 +95,18 @@ async def test_all_that_is_printed_works_and_comes_back(tmp_path: Path) -> None:
             phone = Phone(http, url, first.found(r"^Phone +\S+#t=(\S+)$"))
             assert (await phone.sign_in(people[3][1], people[3][2])).status == 200
             assert (await phone.act("clock_in")).status == 201
-        public, directory, label = ADD.search(first.said).groups()  # type: ignore[union-attr]
-        assert public == url  # another port than the usual one
-        added = await asyncio.to_thread(
-            stampgate, "--data-dir", directory, "device", "add", label, settings={"STAMPGATE_PUBLIC_URL": public}
-        )
-        assert f"{url}/kiosk#enrol=" in added.stdout
+        _, *add = shlex.split(first.found(ADD))
+        added = await asyncio.to_thread(stampgate, *add)
+        assert f"{url}/kiosk#enrol=" in added.stdout  # another port than the usual one
+        _, *approve = shlex.split(re.findall(r"^Then: (.*)$", added.stderr, re.MULTILINE)[0])
+        early = await asyncio.to_thread(stampgate, *approve, "--word", "1=apple")
+        assert "there is no" not in early.stderr  # the line finds gateway and terminal; nobody has enrolled there
+        beside = await asyncio.to_thread(stampgate, "demo", "--port", "0", "--data-dir", str(tmp_path / "data"))
+        assert beside.returncode == 1
+        assert beside.stderr.splitlines() == [
+            f"stampgate: {tmp_path / 'data'} is served already, at {url}: end that gateway first, or choose another "
+            "--data-dir"
+        ]
         assert await first.stopped() == 0
         assert "Stopped." in first.said
         kept = [line for line in first.said.splitlines() if line.startswith(("Ada", "Owner", "Phone"))]

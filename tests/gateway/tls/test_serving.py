@@ -16,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from crypto.device_keys import DeviceKey
-from gateway.server import bind, running
+from gateway.listening import bind
+from gateway.server import running
 from gateway.settings import Settings, SettingsError
 from gateway.tls.certificates import CertificateFault, read_certificate
 from gateway.tls.serving import ServedCertificate
