@@ -25,8 +25,7 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 	@$(BIN)/stampgate demo $(ARGS)
 
 test: $(VENV)/.test $(VENV)/.project check browser proxies ## all checks, then all tests with coverage
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --cov --cov-report=term-missing:skip-covered \
-	  --cov-fail-under=90 $(ARGS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS)
 	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.test $(VENV)/.project ## lint, format, types, import layers
@@ -54,7 +53,7 @@ lock: ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
 	fi
 
 clean: ## remove the virtual environment and every cache (demo-data stays)
-	@rm -rf $(VENV) .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
+	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	@find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 browser: # the browser tests drive the system's Chromium; installed here only where that takes no password

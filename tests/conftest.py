@@ -1,44 +1,26 @@
-"""Which tests coverage is measured in, and which come first.
+"""Coverage of the product's lines and branches (`--coverage`), and which tests come first.
 
-Measuring makes a test take two or three times as long, and much of the suite walks again what other tests have walked:
-the same test over a second server or with another argument, thousands of requests with random content, whole processes,
-a browser. Those run unmeasured, and all the quicker; the figure is a lower bound.
+Measured by probes in the product's own code, which cost next to nothing: what follows every line of every library makes
+tests take twice as long. What runs in processes that tests start is not seen, so the figure is a lower bound.
 """
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
-import coverage
 import pytest
+import slipcover
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from xdist.workermanage import WorkerController
 
-WALKED_ELSEWHERE = (
-    "tests/browser/",
-    "tests/faults/",
-    "tests/gateway/accounts/test_oracle.py",
-    "tests/gateway/accounts/test_sources.py",
-    "tests/gateway/administration/test_history.py::test_a_file_of_any_length_is_made_in_little_memory",
-    "tests/gateway/administration/test_other_companies.py",
-    "tests/gateway/administration/test_who_may.py",
-    "tests/gateway/cli/test_posters_and_slips.py",
-    "tests/gateway/cli/test_process.py",
-    "tests/gateway/pages/console/test_any_form.py",
-    "tests/gateway/phone_tier/test_limits.py",
-    "tests/gateway/pin_login/",
-    "tests/gateway/stamping/test_concurrency.py",
-    "tests/gateway/test_any_input.py",
-    "tests/gateway/test_contract.py",
-    "tests/gateway/test_workers.py",
-    "tests/gateway/tls/test_serving.py",
-    "tests/protocol/test_header_grammar.py",
-    "tests/storage/ephemeral/test_pin_guard_model.py",
-)
-SECOND_SERVERS = {"postgresql", "redis", "cluster"}
-"""What a test is parametrised with to be repeated there. What is particular to them is in `storage` and its tests."""
+PRODUCT: Final = ("crypto", "storage", "gateway", "kiosk_client")
+NOT_COUNTED: Final = (r"if TYPE_CHECKING:", r"raise AssertionError", r"\.\.\.$")
+NEVER: Final = 2**31 - 1
+"""Probes stay where they are: taking them out would change functions while tests run."""
+
 LONG = (
     "tests/faults/test_kill.py",
     "tests/faults/test_revocation.py",
@@ -50,62 +32,69 @@ LONG = (
     "tests/storage/ephemeral/test_pin_guard_model.py",
 )
 """Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
-SUBPROCESSES = "COVERAGE_PROCESS_CONFIG"
-UNMEASURED = pytest.StashKey[bool]()
+
+SEEN = pytest.StashKey[dict[str, Any]]()
+PROBES = pytest.StashKey[slipcover.Slipcover]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--coverage", type=float, metavar="PERCENT", help="measure, and fail under so much of the product")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave measuring to the one measurement that can be paused, in the processes of pytest-xdist.
-
-    Such a process begins two others before it: coverage's own, as in every process that is started while something is
-    measured, and one that pytest-cov begins before it knows where it is. Whenever the last one is paused, the one
-    before it would go on.
-    """
-    if not hasattr(config, "workerinput"):
+    if config.getoption("coverage") is None:
         return
-    plugin = config.pluginmanager.getplugin("_cov")
-    if plugin is not None and plugin.cov_controller is not None:
-        plugin.cov_controller.cov.stop()
-    own = getattr(coverage.process_startup, "coverage", None)
-    if own is not None:
-        own.stop()
+    loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]
+    if loaded:
+        raise pytest.UsageError(f"--coverage is for the whole suite: {loaded[0]} was loaded before it began")
+    probes = slipcover.Slipcover(branch=True, source=list(PRODUCT), d_miss_threshold=NEVER, exclude_lines=NOT_COUNTED)
+    slipcover.ImportManager(probes, slipcover.FileMatcher(sources=PRODUCT)).__enter__()
+    config.stash[PROBES] = probes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
-    walked: set[str] = set()
-    for item in items:
-        if not is_measured(item, walked):
-            item.stash[UNMEASURED] = True
 
 
-def is_measured(item: pytest.Item, walked: set[str]) -> bool:
-    """Whether coverage is to see this test; `walked` are the functions it has seen with other arguments."""
-    if item.nodeid.startswith(WALKED_ELSEWHERE):
-        return False
-    call = getattr(item, "callspec", None)
-    if call is None or (item.nodeid.startswith("tests/storage/") and "/ephemeral/" not in item.nodeid):
-        return True
-    if any(value in SECOND_SERVERS for value in call.params.values() if isinstance(value, str)):
-        return False
-    function = item.nodeid.partition("[")[0]
-    if function in walked:
-        return False
-    walked.add(function)
-    return True
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand on what this process has seen; the last one judges it."""
+    config = session.config
+    if PROBES not in config.stash:
+        return
+    seen = config.stash[PROBES].get_coverage()
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["coverage"] = json.dumps(seen)
+        return
+    _merge(config, seen)
+    if session.exitstatus == 0 and _percent(config) < config.getoption("coverage"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measure nothing while a test runs, and in no process that it starts, if others walk the same."""
-    plugin = item.config.pluginmanager.getplugin("_cov")
-    if plugin is None or plugin.cov_controller is None or UNMEASURED not in item.stash:
-        return (yield)
-    settings = os.environ.pop(SUBPROCESSES, None)
-    plugin.cov_controller.pause()
-    try:
-        return (yield)
-    finally:
-        plugin.cov_controller.resume()
-        if settings is not None:
-            os.environ[SUBPROCESSES] = settings
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    seen = getattr(node, "workeroutput", {}).get("coverage")
+    if seen is not None:
+        _merge(node.config, json.loads(seen))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if SEEN not in config.stash:
+        return
+    slipcover.print_coverage(config.stash[SEEN], outfile=terminalreporter, skip_covered=True, missing_width=60)
+    lines = config.stash[SEEN]["summary"]
+    of_lines = 100 * lines["covered_lines"] / (lines["covered_lines"] + lines["missing_lines"])
+    wanted = config.getoption("coverage")
+    terminalreporter.line(
+        f"Coverage: {of_lines:.1f} % of lines, {_percent(config):.1f} % of lines and branches; wanted: {wanted:.0f} %"
+    )
+
+
+def _merge(config: pytest.Config, seen: dict[str, Any]) -> None:
+    if SEEN in config.stash:
+        slipcover.merge_coverage(config.stash[SEEN], seen)
+    else:
+        config.stash[SEEN] = seen
+
+
+def _percent(config: pytest.Config) -> float:
+    return float(config.stash[SEEN]["summary"]["percent_covered"])
