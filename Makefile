@@ -1,8 +1,10 @@
 # Everything somebody does twice is a target here; `make help` lists them.
 # ARGS is handed on: make run ARGS=--lan, make bench ARGS=--help, make lock ARGS=--upgrade.
+# Tests draw a bounded amount of random input; make test SAMPLES=10 draws ten times as much.
 
 PYTHON ?= python3
 ARGS ?=
+SAMPLES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
@@ -24,6 +26,7 @@ help: ## this list
 run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the phone link (ARGS=--lan for a real phone)
 	@$(BIN)/stampgate demo $(ARGS)
 
+test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: $(VENV)/.test $(VENV)/.project check browser proxies ## all checks, then all tests with coverage
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS)
 	@$(BIN)/python -m pytest -m alone

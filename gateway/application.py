@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -28,6 +27,7 @@ from gateway.pages.console import routes as console
 from gateway.people.routes import PeopleRoutes
 from gateway.phone.poster_route import PosterRoute
 from gateway.phone.routes import PhoneRoutes
+from gateway.product import product_version
 from gateway.stamping.routes import StampRoutes
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def interface(gateway: Gateway) -> list[Route]:
         *problem_pages.routes(),
         *well_known.routes(gateway.administration.secrets.gateway_key),
     ]
-    return [*routes, openapi.route(routes, version("stampgate"))]
+    return [*routes, openapi.route(routes, product_version())]
 
 
 def _administration(gateway: Gateway) -> list[Route]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import slipcover
 
+from tests.servers import compiled_statements
+
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
@@ -42,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    compiled_statements.share()
     if config.getoption("coverage") is None:
         return
     loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]

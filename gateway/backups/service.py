@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from contextlib import aclosing
-from importlib.metadata import version
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from crypto.secrets_file import Secrets, SecretsFileError
 from gateway.backups.archive import ArchiveReader, ArchiveWriter, BackupRefused, Manifest
 from gateway.http.models import rfc3339
+from gateway.product import product_version
 from storage import copying
 from storage.database import Database
 
@@ -58,7 +58,7 @@ async def back_up(settings: Settings, file: BinaryIO, *, clock: Clock, progress:
     finally:
         await database.close()
     manifest = Manifest(
-        product=version("stampgate"),
+        product=product_version(),
         made_at=rfc3339(clock()),
         database="sqlite" if database.is_sqlite else "postgresql",
         revision=revision,

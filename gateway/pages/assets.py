@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ def make_asset(name: str, body: bytes, content_type: str) -> Asset:
     return Asset(name, body, content_type, hashlib.sha256(body).hexdigest()[:DIGEST_CHARACTERS], document)
 
 
+@cache
 def load_asset(name: str) -> Asset:
     """Read the asset `name` (a bare file name such as `stamp.css`) from beside the pages."""
     path = STATIC / name

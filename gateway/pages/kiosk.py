@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.metadata import version
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from gateway.http.routes import Handler, Route
 from gateway.pages.assets import ASK_EACH_TIME, DIGEST_CHARACTERS, load_asset, load_modules, make_asset
 from gateway.pages.catalogues import LANGUAGES, choose_language, load_catalogues
 from gateway.pages.phone import PAGE_HEADERS, environment
+from gateway.product import product_version
 
 PATH: Final = "/kiosk"
 WORKER_PATH: Final = "/kiosk-sw.js"
@@ -51,7 +52,7 @@ class KioskPage:
                 icon=icon.address,
                 touch_icon=pictures[0].address,
                 words=words.address,
-                version=version("stampgate"),
+                version=product_version(),
             )
             for language, catalogue in load_catalogues().items()
         }
@@ -110,9 +111,14 @@ class KioskPage:
         )
 
 
+@cache
+def _page() -> KioskPage:
+    return KioskPage()
+
+
 def routes() -> list[Route]:
     """Return the page, its parts, its worker and its manifest. A damaged file stops the start."""
-    page = KioskPage()
+    page = _page()
     languages = ", ".join(LANGUAGES)
     return [
         _public(PATH, page.show, f"The terminal page ({languages})", "text/html"),

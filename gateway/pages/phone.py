@@ -78,9 +78,14 @@ class PhonePage:
         return self._documents[language].answer(request, {**PAGE_HEADERS, "Content-Language": language})
 
 
+@cache
+def _page() -> PhonePage:
+    return PhonePage()
+
+
 def routes() -> list[Route]:
     """Return the page and its assets. Templates and catalogues are loaded here, so a damaged one stops the start."""
-    page = PhonePage()
+    page = _page()
     languages = ", ".join(LANGUAGES)
     return [
         Route(

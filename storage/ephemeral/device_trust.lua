@@ -23,26 +23,50 @@ local function run_id()
 end
 local this_run = run_id()
 
--- The bucket's birth in seconds; when this run has none, later than anything `latest` (seconds) may have been minted at.
-local function birth(bucket, latest)
-  local stored = redis.call('GET', bucket .. ':born')
+-- A birth as it is stored, in seconds; nothing when this run has none.
+local function birth_of(stored)
   if stored then
     local born, run = string.match(stored, '^(%d+) (%w*)$')
     if born and run == this_run then
       return tonumber(born)
     end
   end
-  local born = latest + BIRTH_MARGIN
-  redis.call('SET', bucket .. ':born', string.format('%.0f %s', born, this_run))
+end
+
+local function as_birth(born)
+  return string.format('%.0f %s', born, this_run)
+end
+
+-- The bucket's birth; when this run has none, later than anything `latest` (seconds) may have been minted at.
+local function birth(bucket, latest)
+  local key = bucket .. ':born'
+  local born = birth_of(redis.call('GET', key))
+  if not born then
+    born = latest + BIRTH_MARGIN
+    redis.call('SET', key, as_birth(born))
+  end
   return born
 end
 
 -- announce <now s> <latest s> <bucket>…  → the highest birth
 if operation == 'announce' then
   local latest = math.max(tonumber(ARGV[2]), tonumber(ARGV[3]))
-  local highest = 0
+  local keys = {}
   for i = 4, #ARGV do
-    highest = math.max(highest, birth(ARGV[i], latest))
+    keys[#keys + 1] = ARGV[i] .. ':born'
+  end
+  local highest, unborn = 0, {}
+  for i, stored in ipairs(redis.call('MGET', unpack(keys))) do
+    local born = birth_of(stored)
+    if not born then
+      born = latest + BIRTH_MARGIN
+      unborn[#unborn + 1] = keys[i]
+      unborn[#unborn + 1] = as_birth(born)
+    end
+    highest = math.max(highest, born)
+  end
+  if #unborn > 0 then
+    redis.call('MSET', unpack(unborn))
   end
   return highest
 end

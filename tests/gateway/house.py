@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp import web
+from aiohttp import web, web_app
 
 from gateway.app import open_gateway
 from gateway.listening import bind
@@ -146,6 +146,8 @@ async def serving(
             yield gateway, f"http://127.0.0.1:{bound}"
         finally:
             await runner.cleanup()
+            # aiohttp remembers the handlers of a thousand applications, and a test process has thousands of them.
+            web_app._cached_build_middleware.cache_clear()
 
 
 @asynccontextmanager

@@ -25,13 +25,14 @@ from schemathesis.specs.openapi.checks import (
 from gateway.accounts.roles import Role
 from tests.gateway.administration.estate import Company, open_estate
 from tests.gateway.signed_in import call
+from tests.samples import samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-EXAMPLES_PER_OPERATION = 4
+EXAMPLES_PER_OPERATION = samples(4)
 SEED = 20260301
 UNKNOWN = "0190b0e0-6f5a-7000-8000-000000000000"
 CHECKS: list[Any] = [

@@ -28,6 +28,7 @@ from crypto.message_signatures import (
 from tests.protocol.oracle import Message, oracle_accepts
 from tests.protocol.signed_requests import AUTHORITY, AUTHORIZATION, BODY, COMPONENTS, KEY, NONCES, VERIFIER, Forge
 from tests.protocol.test_attacks import ATTACKS
+from tests.samples import samples
 
 PRIVATE_KEY = Ed25519PrivateKey.from_private_bytes(KEY.seed)
 KEYS = MappingKeyResolver(public_keys={KEY.keyid: PRIVATE_KEY.public_key()}, private_keys={KEY.keyid: PRIVATE_KEY})
@@ -44,7 +45,7 @@ def accepted(request: IncomingRequest, now: float) -> VerifiedRequest:
     return VERIFIER.verify(VERIFIER.read(request, KIOSK_TAG), KEY.public_key, now)
 
 
-@settings(max_examples=150)
+@settings(max_examples=samples(50))
 @given(st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS"]), TARGETS, BODIES, SESSIONS, st.integers(-50, 50))
 def test_every_request_we_sign_and_accept_the_library_accepts(
     method: str, target: str, body: bytes, authorization: str | None, offset: int
@@ -60,7 +61,7 @@ def test_every_request_we_sign_and_accept_the_library_accepts(
     assert oracle_accepts(request, AUTHORITY, KEYS) == KEY.keyid
 
 
-@settings(max_examples=150)
+@settings(max_examples=samples(50))
 @given(
     st.lists(
         st.tuples(

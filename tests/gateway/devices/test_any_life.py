@@ -28,6 +28,7 @@ from gateway.http.problems import Problem
 from storage import known_keys
 from tests.gateway.house import MovableClock, open_house
 from tests.gateway.terminal import Terminal
+from tests.samples import samples
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -51,7 +52,7 @@ DRAWN = {(source, target) for edges in ALLOWED.values() for source, target in ed
 }
 DAY = 86_400.0
 CHANGES_OF_AN_HOUR = 10
-EXAMPLES, STEPS = 14, 25
+EXAMPLES, STEPS = samples(8), 25
 LATE = 18
 """Steps after which a terminal may be revoked."""
 

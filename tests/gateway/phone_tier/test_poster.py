@@ -26,6 +26,7 @@ from gateway.phone.poster import (
 )
 from gateway.printing.sheet import Text
 from tests.gateway.printing.pages import codes, opened, page_sizes, page_texts, picture, place_of
+from tests.samples import samples
 
 ADDRESS = "https://stamp.example.com/stamp"
 TOKEN = "QtKXNAwTFmeOCBqtOf3JZYHt580CFc56uHk0F1Wbu-U"
@@ -160,7 +161,7 @@ def test_no_name_breaks_the_code_or_the_page(company: str) -> None:
 
 
 @given(st.text(max_size=250))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=samples(20), deadline=None)
 def test_whatever_the_name_the_svg_is_xml_and_shows_it(company: str) -> None:
     root = ET.fromstring(poster(company, LINK, DAY, file_format="svg"))
     title = root.find(f"{SVG}title")

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from storage.ephemeral.connection import Ephemeral
 from storage.ephemeral.pin_guard import Attempt, Limits, Lock, PinGuard, Reserved, Scope, Throttled
+from tests.samples import samples
 from tests.storage.ephemeral.policy_model import LockFacts, PolicyModel
 
 # All scopes in one tier and small, so that short runs reach every lock, pause and step of the ladder.
@@ -32,7 +33,7 @@ SMALL = Limits(
     source_window=256,
     source_gap=4,
 )
-RUNS = 60
+RUNS = samples(30)
 """Of the model beside a real server; the same script elsewhere needs fewer to show that it runs there too."""
 PASSING = [0.0, 0.5, 1.0, 3.5, 4.0, 9.5, 10.0, 10.5, 31.5, 32.0, 64.0, 127.5, 128.0, 256.0, 512.0, 639.5, 640.0, 1024.0]
 
