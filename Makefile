@@ -27,8 +27,11 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 	@$(BIN)/stampgate demo $(ARGS)
 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
-test: $(VENV)/.test $(VENV)/.project check browser proxies ## all checks, then all tests with coverage
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS)
+test: $(VENV)/.test $(VENV)/.project browser proxies ## all checks beside all tests with coverage, then those that measure time
+	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS); tests=$$?; \
+	wait $$check; checks=$$?; echo; echo "make check:"; cat $(VENV)/check.log; \
+	[ $$tests = 0 ] && [ $$checks = 0 ]
 	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.test $(VENV)/.project ## lint, format, types, import layers

@@ -13,6 +13,7 @@ from crypto.tokens import token_hash
 from gateway.accounts.roles import Role, allows
 from gateway.accounts.service import check_choice
 from gateway.audit_events import AuditName, event
+from gateway.companies.service import DEFAULT_LOCALE
 from gateway.http.field_faults import FieldError
 from gateway.http.problems import Problem
 from gateway.people.fields import read_person
@@ -36,13 +37,17 @@ Mode = Literal["first", "open", "closed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applicant:
-    """Who wants a login. `invitation`: the token of one; without it a company of `company_name` is founded."""
+    """Who wants a login. `invitation`: the token of one; without it a company of `company_name` is founded.
+
+    `locale`: the language a founded company begins with, where the page knows in which one it was read.
+    """
 
     email: str
     password: str = field(repr=False)
     full_name: str
     company_name: str | None = None
     invitation: str | None = field(default=None, repr=False)
+    locale: str = DEFAULT_LOCALE
 
 
 class Registration:
@@ -88,7 +93,7 @@ class Registration:
         try:
             async with self._database.write() as connection:
                 if applicant.invitation is None:
-                    user = await self._found(connection, email, full_name, applicant.company_name, request_id)
+                    user = await self._found(connection, email, full_name, applicant, request_id)
                 else:
                     invitation = await self._invited(connection, applicant.invitation, email)
                     user = await self._join(connection, invitation, full_name)
@@ -107,11 +112,15 @@ class Registration:
         return self._mode == "open" or (self._mode == "first" and not await companies.all_(connection))
 
     async def _found(
-        self, connection: AsyncConnection, email: str, full_name: str, company_name: str | None, request_id: str | None
+        self, connection: AsyncConnection, email: str, full_name: str, applicant: Applicant, request_id: str | None
     ) -> User:
         user_id = self._new_id()
         company = await self._companies.add_in(
-            connection, company_name or full_name, actor=f"user:{user_id}", request_id=request_id
+            connection,
+            applicant.company_name or full_name,
+            locale=applicant.locale,
+            actor=f"user:{user_id}",
+            request_id=request_id,
         )
         # Asked last: trust changes wait for each other, so of two first companies the second sees the first.
         if self._mode != "open" and len(await companies.all_(connection)) > 1:

@@ -93,6 +93,7 @@ class Entrance:
                 full_name=body.full_name,
                 company_name=body.company_name,
                 invitation=body.invitation,
+                locale=visit.language,
             )
             await self._gateway.registration.register(applicant, request_id=visit.request_id)
             return await self._open(visit, body.email, body.password, HOME, said)

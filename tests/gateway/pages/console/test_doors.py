@@ -197,6 +197,8 @@ async def test_the_first_visitor_founds_the_company_and_nobody_after(tmp_path: P
         first = await there.follow(await there.post("/console/sign-up", right))
         assert "Welcome." in first.words
         assert "First steps" in first.words
+        (company,) = await gateway.administration.companies.list_()
+        assert company.locale == "en"  # the language it was founded in
         second = Visitor(there.house)
         assert (await second.get("/console/sign-up")).location == "/console/sign-in"
         await second.get("/console/sign-in")
