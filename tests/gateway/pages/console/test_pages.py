@@ -383,6 +383,9 @@ async def test_a_lock_is_shown_with_its_reason_and_ended(house: House) -> None:
     visitor = await visitor_as(house, "it")
     shown = await visitor.get("/console/locks")
     assert "Ada Winter Terminal Several wrong tries in a row" in shown.words
+    assert "Locks in force: 1" in (await visitor.get("/console?lang=en")).words
+    assert "Aktive Sperren: 1" in (await visitor.get("/console?lang=de")).words
+    await visitor.get("/console?lang=en")
     path = re.search(r'action="(/console/locks/[^"]*/unlock)"', shown.text)
     assert path is not None
     after = await visitor.follow(await visitor.post(path[1]))
