@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 from datetime import timedelta
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS
@@ -468,6 +469,18 @@ async def test_the_audit_trail_is_filtered_and_an_event_shown_in_full(house: Hou
     assert "user.created" in event.words
     assert '"role": "employee"' in event.words
     assert (await visitor.get("/console/audit?name=nonsense")).status == 400
+
+
+async def test_the_audit_trail_names_whoever_did_something_in_words(house: House) -> None:
+    person, terminal = await house.person("0101"), await house.terminal(label="Door")
+    visitor = await visitor_as(house, "owner")
+    assert (await Visitor(house).sign_in("owner@rosenthal.example", "wrong horse battery")).status == 401
+    await terminal.sign_in("0101", "999999")
+    await house.phone().sign_in("0101", person.pin)
+    shown = await visitor.get("/console/audit")
+    acted = [unescape(found) for found in re.findall(r'<td[^>]*class="who">(.*?)</td>', shown.text)]
+    assert set(acted) == {"Command line", "A phone", "Door", "Some Owner", "Somebody at the e-mail sign-in"}
+    assert "Jemand bei der Anmeldung mit E-Mail" in (await visitor.get("/console/audit?lang=de")).words
 
 
 async def test_settings_are_changed_with_every_fault_at_once(house: House) -> None:
