@@ -606,6 +606,29 @@ async def test_keys_are_18_mm_on_a_10_inch_screen(terminals: Terminals) -> None:
         assert min(box["width"], box["height"]) >= least
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_on_a_phone_every_label_of_a_field_stands_on_one_line(terminals: Terminals, language: str) -> None:
+    page = await terminals.at_work()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.get_by_role("link", name={"en": "English", "de": "Deutsch"}[language]).click()
+    assert await lines_of_labels(page, "#sign-in") == [1, 1]
+    tops = await page.locator("#sign-in input").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    assert tops[0] == tops[1]
+    await page.locator("#number").fill(ANNA)
+    await page.locator("#pin").fill(ANNAS_PIN)
+    await page.locator("#sign-in button[type=submit]").click()
+    await page.locator("#show-pin").click()
+    assert await lines_of_labels(page, "#pin-form") == [1, 1, 1]
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def lines_of_labels(page: Page, form: str) -> list[int]:
+    script = "all => all.map(one => { const range = document.createRange(); range.selectNodeContents(one); "
+    script += "return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size; })"
+    lines: list[int] = await page.locator(f"{form} label").evaluate_all(script)
+    return lines
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (800, 1280), (1920, 1080)])
 async def test_no_screen_is_wider_than_its_tablet(terminals: Terminals, width: int, height: int) -> None:
     page = await terminals.at_work()
