@@ -269,6 +269,40 @@ async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None
     assert (await Axe().run(page)).violations_count == 0
 
 
+async def test_on_a_phone_every_table_is_whole_and_still_a_table(consoles: Consoles) -> None:
+    house = consoles.house
+    await house.pending_terminal(label="Reception of the western building")
+    await house.person("0178", name="Bartholomäus Winterfeld-Kaltenbrunner")
+    await house.gateway.invitations.invite(
+        house.company_id, email="somebody.with.a.long.name@rosenthal.example", role="it", actor="cli"
+    )
+    locked = await house.terminal(label="Yard")
+    for _ in range(5):
+        await locked.sign_in("0178", "999999")
+    page = await consoles.signed_in("/console/account", viewport={"width": 390, "height": 844})
+    found = {}
+    for path in ("/terminals", "/people", "/audit", "/locks", "/settings", "/account", "/stamps"):
+        await page.goto(f"{consoles.origin}/console{path}?lang=de")
+        for table in await page.get_by_role("table").all():
+            headers = await table.get_by_role("columnheader").count()
+            rows = table.get_by_role("row")
+            found[path] = await rows.count()
+            assert headers > 2, path
+            assert await table.get_by_role("rowheader").count() == found[path] - 1, path
+            cut = await table.evaluate(
+                "table => [...table.querySelectorAll('tbody *')].filter(one => one.offsetWidth"
+                " && one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"
+            )
+            assert cut == [], path
+            assert await table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth"), path
+        assert (await Axe().run(page)).violations_count == 0, path
+    assert found.keys() >= {"/terminals", "/people", "/audit", "/locks", "/settings", "/account"}
+    await page.goto(f"{consoles.origin}/console/people?lang=en")
+    number = page.get_by_role("row", name="Winterfeld").get_by_role("cell", name="0178", exact=True)
+    title = await number.evaluate("cell => getComputedStyle(cell, '::before').content")
+    assert title == '"Personnel number: " / ""'  # seen, and not read aloud a second time
+
+
 async def test_loading_a_page_that_is_shown_once_again_does_nothing_twice(consoles: Consoles) -> None:
     page = await consoles.signed_in("/console/terminals/new")
     await page.get_by_label("Name", exact=True).fill("Only one")

@@ -478,7 +478,7 @@ async def test_the_audit_trail_names_whoever_did_something_in_words(house: House
     await terminal.sign_in("0101", "999999")
     await house.phone().sign_in("0101", person.pin)
     shown = await visitor.get("/console/audit")
-    acted = [unescape(found) for found in re.findall(r'<td[^>]*class="who">(.*?)</td>', shown.text)]
+    acted = [unescape(found) for found in re.findall(r'<td[^>]* class="actor ?"[^>]*>(.*?)</td>', shown.text)]
     assert set(acted) == {"Command line", "A phone", "Door", "Some Owner", "Somebody at the e-mail sign-in"}
     assert "Jemand bei der Anmeldung mit E-Mail" in (await visitor.get("/console/audit?lang=de")).words
 
