@@ -254,6 +254,33 @@ async def test_nothing_has_to_be_scrolled_sideways(consoles: Consoles) -> None:
             assert wider <= 0, (path, width, wider)
 
 
+async def test_on_a_phone_the_menu_takes_one_row_and_opens_without_script_or_pointer(consoles: Consoles) -> None:
+    for language, menu, audit, locks in (
+        ("en", "Menu Audit", "Audit", "Locks"),
+        ("de", "Menü Protokoll", "Protokoll", "Sperren"),
+    ):
+        page = await consoles.signed_in(
+            "/console/audit", viewport={"width": 390, "height": 844}, java_script_enabled=False
+        )
+        await page.goto(f"{consoles.origin}/console/audit?lang={language}")
+        navigation = page.locator("nav.folded")
+        box = await navigation.bounding_box()
+        assert box is not None
+        assert box["height"] < 50
+        await expect(navigation.get_by_role("link")).to_have_count(0)
+        await expect(navigation).to_have_text(re.compile(menu), use_inner_text=True)
+        await navigation.locator("summary").focus()
+        await page.keyboard.press("Enter")
+        await expect(navigation.get_by_role("link")).to_have_count(9)
+        await expect(navigation.get_by_role("link", name=audit)).to_have_attribute("aria-current", "page")
+        await navigation.get_by_role("link", name=locks).focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name=locks, level=1)).to_be_visible()
+    page = await consoles.signed_in("/console/audit", viewport={"width": 390, "height": 844})
+    await page.locator("nav.folded summary").click()
+    assert (await Axe().run(page)).response["violations"] == []
+
+
 async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None:
     house = consoles.house
     await house.person("0177", name="Maximiliane Oberhuber-Schmidt")
