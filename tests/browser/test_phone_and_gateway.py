@@ -18,6 +18,7 @@ from gateway.stamping.corrections import Wish
 from tests.browser.phone_house import WORDS, Pocket, is_confirmed, pocket_of, says, sign_in, tap
 from tests.gateway.conftest import patience
 from tests.gateway.printing.pages import codes
+from tests.servers.redis import shared_server
 
 __all__ = ["patience"]
 
@@ -132,15 +133,41 @@ def losing(*, carried_out: bool, ids: list[str]) -> Any:
 async def test_a_stamp_cut_off_by_the_end_of_the_two_minutes_is_finished_after_signing_in_again(
     pocket: Pocket,
 ) -> None:
-    person, page = await pocket.person(), await pocket.scan()
+    person, page = await pocket.person(), await (await pocket.new()).new_page()
+    await page.clock.install()
+    await page.goto(pocket.poster)
     await sign_in(page, person)
     await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
-    await pocket.later(121)
+
+    async def too_late(route: Route) -> None:
+        await pocket.later(121)
+        await page.clock.set_system_time(datetime.fromtimestamp(pocket.house.clock(), BERLIN))
+        await route.continue_()
+
+    await page.route("**/api/time/public/action", too_late, times=1)
     await tap(page, "Clock in")
     await says(page, "Your time is up. Sign in again: “Clock in” will then be finished.")
     assert await pocket.stamped(person) == []
     await sign_in(page, person)
     await is_confirmed(page)
+    assert await pocket.stamped(person) == ["clock_in"]
+
+
+async def test_a_session_that_the_gateway_has_lost_is_not_said_to_be_over_by_time(pocket: Pocket) -> None:
+    person, page = await pocket.person(), await pocket.scan()
+    await sign_in(page, person)
+    await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
+    shared_server().flush()
+    await tap(page, "Clock in")
+    await says(page, "Your sign-in has ended. Sign in again: “Clock in” will then be finished.")
+    await sign_in(page, person)
+    await is_confirmed(page)
+    await tap(page, "Done")
+    await sign_in(page, person)
+    await expect(page.get_by_role("button", name="Clock out")).to_be_visible()
+    shared_server().flush()
+    await tap(page, "My last 7 days")
+    await says(page, "Your sign-in has ended. Please sign in again.")
     assert await pocket.stamped(person) == ["clock_in"]
 
 
@@ -213,7 +240,7 @@ async def test_a_wish_of_long_ago_is_not_made_by_itself(pocket: Pocket) -> None:
     await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
     await pocket.later(121)
     await tap(page, "Clock in")
-    await says(page, "Your time is up. Sign in again: “Clock in” will then be finished.")
+    await says(page, "Your sign-in has ended. Sign in again: “Clock in” will then be finished.")
     await page.clock.fast_forward(3 * 3600 * 1000)
     await sign_in(page, person)
     await says(page, NOT_RECORDED_YET)
@@ -267,6 +294,7 @@ SENTENCES = {
         "away": "Time stamping is not available at the moment. Please try again soon, or use the terminal.",
         "dead": "This poster is out of date. Please use the terminal.",
         "over": "Your time is up. Please sign in again.",
+        "ended": "Your sign-in has ended. Please sign in again.",
         "days": "My last 7 days",
     },
     "de": {
@@ -275,6 +303,7 @@ SENTENCES = {
         "away": "Stempeln ist im Moment nicht möglich. Bitte bald noch einmal versuchen oder am Terminal stempeln.",
         "dead": "Dieser Aushang ist veraltet. Bitte am Terminal stempeln.",
         "over": "Die Zeit ist um. Bitte noch einmal anmelden.",
+        "ended": "Die Anmeldung ist beendet. Bitte noch einmal anmelden.",
         "days": "Meine letzten 7 Tage",
     },
 }
@@ -294,7 +323,7 @@ async def test_each_refusal_has_its_own_sentence_and_loses_nothing(pocket: Pocke
     await expect(page.get_by_role("button", name=said["days"])).to_be_visible()
     await pocket.later(121)
     await tap(page, said["days"])
-    await says(page, said["over"])
+    await says(page, said["ended"])
 
     await sign_in(page, locked, "194827", language)
     await says(page, said["wrong"])

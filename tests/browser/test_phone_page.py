@@ -271,7 +271,7 @@ async def test_somebody_elses_unfinished_stamp_is_dropped(phones: Phones, api: F
     await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
     api.sessions.clear()
     await press(page, "Clock in")
-    await says(page, re.compile("Your time is up"))
+    await says(page, "Your sign-in has ended. Sign in again: “Clock in” will then be finished.")
     await sign_in(page, BEN, BENS_PIN)
     await expect(page.get_by_role("heading", name="Ben Brandt")).to_be_visible()
     assert api.stamps == []

@@ -282,10 +282,7 @@ function showStuck(notice, again) {
 function tick() {
   const left = session ? Math.max(0, Math.ceil((session.ends - Date.now()) / 1000)) : 0;
   optional("time-left", session ? say("secondsLeft", { seconds: left }) : "");
-  if (session && left === 0 && !running) {
-    if (pending) showSignIn(say("signInAgain", { action: labelOf(pending.action) }), "info");
-    else showSignIn(say("timeUp"), "info");
-  }
+  if (session && left === 0 && !running) showOver(false);
 }
 
 // One sentence for a refusal that means the same wherever it comes from.
@@ -406,7 +403,7 @@ async function finish() {
     answer = await post("action", { stamp_id: stampId, action }, session.bearer);
   } catch (refusal) {
     if (refusal.name === "session-expired") {
-      await expired(say("signInAgain", { action: name }));
+      await expired();
     } else if (refusal.name === "action-not-valid" && refusal.problem?.current_status) {
       settle();
       status = refusal.problem.current_status;
@@ -437,22 +434,30 @@ async function finish() {
   }, DONE_GUARD);
 }
 
-// Before its time a session ends with the poster it came by, and then nobody can sign in again.
-async function expired(notice) {
+// Before its time a session ends with the poster it came by, and then nobody can sign in again; or because the gateway
+// has lost it or ended it, and then it is not the person's time that is up.
+async function expired() {
+  const isEarly = session.ends > Date.now();
   try {
-    if (session.ends > Date.now()) await post("company", { token });
+    if (isEarly) await post("company", { token });
   } catch (refusal) {
     if (refusal.name === "link-not-valid") {
       session = null;
       return show(null, sentence(refusal));
     }
   }
-  showSignIn(notice, "info");
+  showOver(isEarly);
+}
+
+function showOver(isEarly) {
+  const action = pending && labelOf(pending.action);
+  const text = action ? (isEarly ? "endedSignInAgain" : "signInAgain") : isEarly ? "ended" : "timeUp";
+  showSignIn(say(text, { action }), "info");
 }
 
 async function resume() {
   if (session && session.ends > Date.now()) await finish();
-  else showSignIn(say("signInAgain", { action: labelOf(pending.action) }), "info");
+  else showOver(false);
 }
 
 async function showDays() {
@@ -460,7 +465,7 @@ async function showDays() {
   try {
     days = await get("days", session.bearer);
   } catch (refusal) {
-    if (refusal.name === "session-expired") await expired(say("timeUp"));
+    if (refusal.name === "session-expired") await expired();
     else tell(sentence(refusal));
     return;
   }
