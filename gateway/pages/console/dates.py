@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
+MINUTE_SECONDS: Final = 60.0
 DAY_SECONDS: Final = 86_400.0
 
 _DAYS: Final = {"en": "d MMM y", "de": "d. MMM y"}
@@ -42,6 +44,12 @@ class Dates:
         else:
             text = format_datetime(local, f"{self._day}, HH:mm", tzinfo=self.zone, locale=self._region)
         return self._marked(at, text)
+
+    def until(self, at: float | None) -> Markup | str:
+        """The end of a lock, rounded up to the next full minute as on the phone page and the terminal page: whoever
+        comes back at the time shown must not be too early.
+        """
+        return self.when(None if at is None else math.ceil(at / MINUTE_SECONDS) * MINUTE_SECONDS)
 
     def exactly(self, at: float | None) -> Markup | str:
         """A time with its date and seconds."""

@@ -8,7 +8,7 @@ import { save } from "./kiosk-keys.js";
 import { Refusal } from "./kiosk-signing.js";
 import { alone, at, Countdown, endFault, isShown, localise, show, showFault, tell } from "./kiosk-screens.js";
 import { forgetPerson, Session } from "./kiosk-session.js";
-import { dateOf, momentOf, say, timeWithSeconds, useTimeZone } from "./kiosk-texts.js";
+import { dateOf, say, throttledInWords, timeWithSeconds, useTimeZone } from "./kiosk-texts.js";
 
 const CHECK_SECONDS = 15; // how often an idle terminal asks whether it still may stamp
 const CHECK_SIGNED_IN_SECONDS = 5;
@@ -254,13 +254,7 @@ export class TerminalClock {
       this.#tell(say("loginFailed"));
       at("pin").focus();
     } else if (problem === "login-throttled") {
-      const seconds = fault.retryAfter ?? 60;
-      // Rounded up to the minute: whoever comes back at the time shown must not be too early.
-      const until = Math.ceil((this.clock.now() + seconds) / 60) * 60;
-      this.showIdle(
-        seconds < 90 ? say("throttledFor", { seconds }) : say("throttledUntil", { time: momentOf(until, this.clock.now()) }),
-        "problem",
-      );
+      this.showIdle(throttledInWords(fault.retryAfter ?? 60, this.clock.now()), "problem");
     } else if (problem === "offline" && fault.maybeProcessed) {
       this.showIdle(say("signInLost"), "problem");
       this.check();

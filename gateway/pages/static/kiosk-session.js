@@ -2,7 +2,7 @@
 
 import { Refusal } from "./kiosk-signing.js";
 import { alone, at, isShown, show, showFault, tell, useIcon } from "./kiosk-screens.js";
-import { ACTION_TEXTS, dayOf, duration, say, stateInWords, timeOf, timeWithSeconds, workedInWords } from "./kiosk-texts.js";
+import { ACTION_TEXTS, dayOf, duration, say, stateInWords, throttledInWords, timeOf, timeWithSeconds, workedInWords } from "./kiosk-texts.js";
 
 const IDLE_SECONDS = 20;
 const CONFIRMED_SECONDS = 5;
@@ -177,7 +177,7 @@ export class Session {
     if (this.#isOver) return;
     const texts = { "bad-request": "pinRefused", "login-failed": "currentPinWrong" };
     if (fault.problem === "login-throttled") {
-      this.#end(say("throttledFor", { seconds: fault.retryAfter ?? 60 }), "problem");
+      this.#end(throttledInWords(fault.retryAfter ?? 60, this.terminal.clock.now()), "problem");
     } else if (["offline", "nonce-replayed"].includes(fault.problem) && fault.maybeProcessed) {
       this.#showStatus(this.#status, say("pinUnanswered"));
     } else if (texts[fault.problem]) {

@@ -288,5 +288,12 @@ export function workedInWords(status) {
   return say("workedToday", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
+/** How long nobody can sign in: the seconds, or until when. One sentence wherever a PIN is refused so. */
+export function throttledInWords(seconds, now) {
+  if (seconds < 90) return say("throttledFor", { seconds });
+  // Rounded up to the minute, as in the console: whoever comes back at the time shown must not be too early.
+  return say("throttledUntil", { time: momentOf(Math.ceil((now + seconds) / 60) * 60, now) });
+}
+
 /** `7:32` */
 export const duration = (seconds) => `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")}`;

@@ -19,4 +19,6 @@ def test_a_date_is_written_as_in_its_language(language: str, when: str, exactly:
     dates = Dates(ZoneInfo("Europe/Berlin"), language, NOON + 86_400, str)
     assert f">{when}<" in dates.when(NOON)
     assert f">{exactly}<" in dates.exactly(NOON)
+    assert ">22:27<" in Dates(ZoneInfo("Europe/Berlin"), language, NOON, str).until(NOON)  # 22:26:40
+    assert ">22:26<" in Dates(ZoneInfo("Europe/Berlin"), language, NOON, str).until(NOON - 40)
     assert ">22:26<" in Dates(ZoneInfo("Europe/Berlin"), language, NOON, str).when(NOON)
