@@ -657,8 +657,11 @@ async def test_no_screen_is_wider_than_its_tablet(terminals: Terminals, width: i
     await page.set_viewport_size({"width": width, "height": height})
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await sign_in(page)
+    await expect(page.locator("#worked")).to_have_text(re.compile(r"^Worked today: (\d+\sh )?\d+\smin$"))
     await press(page, "My last 7 days")
     await expect(page.locator("#day-rows tr")).to_have_count(7)
+    lengths = page.locator("#day-rows td:nth-child(2), #day-rows td:nth-child(3)")
+    assert {re.sub(r"\d+", "0", text) for text in await lengths.all_inner_texts()} <= {"0\xa0min", "0\xa0h 0\xa0min"}
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 

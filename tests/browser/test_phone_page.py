@@ -225,7 +225,7 @@ async def test_each_refused_sign_in_has_its_own_sentence(phones: Phones, api: Fa
     await page.clock.set_fixed_time("2026-03-02T11:00:30Z")
     await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
     for refused, sentence in (
-        (Refused("login-throttled", retry_after=5), "Too many tries. You can try again in 5 seconds."),
+        (Refused("login-throttled", retry_after=5), "Too many tries. You can try again in 5 s."),
         (
             Refused("login-throttled", retry_after=900),
             "Too many tries. Locked until 12:16. You can use the terminal.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 MINUTE_SECONDS: Final = 60.0
+HOUR_MINUTES: Final = 60
 DAY_SECONDS: Final = 86_400.0
 
 _DAYS: Final = {"en": "d MMM y", "de": "d. MMM y"}
 
 _REGIONS: Final = {"en": "en_GB", "de": "de_DE"}
 """Whose way of writing dates is meant; in both the day comes before the month."""
+
+
+def length(minutes: int, gettext: Callable[[str], str]) -> str:
+    """Return a length of time, such as `7 h 32 min` or `15 min`, that breaks between hours and minutes alone."""
+    text = gettext("{hours} h {minutes} min") if minutes >= HOUR_MINUTES else gettext("{minutes} min")
+    return re.sub(r"(\d) ", "\\1\u00a0", text.format(hours=minutes // HOUR_MINUTES, minutes=minutes % HOUR_MINUTES))
 
 
 class Dates:
@@ -68,13 +76,13 @@ class Dates:
         return f"{datetime.fromtimestamp(at, self.zone):%Y-%m-%dT%H:%M:%S}"
 
     def hours(self, seconds: float) -> str:
-        """A length of time in hours and minutes."""
-        minutes = int(seconds // 60)
-        return self._gettext("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+        """A length of time in hours and minutes, as on the phone page and the terminal page."""
+        return length(int(seconds // MINUTE_SECONDS), self._gettext)
 
     def days(self, seconds: float) -> str:
         """A length of time in whole days."""
-        return self._gettext("{count} days").format(count=int(seconds // DAY_SECONDS))
+        count = int(seconds // DAY_SECONDS)
+        return self._gettext("1 day") if count == 1 else self._gettext("{count} days").format(count=count)
 
     @staticmethod
     def _marked(at: float, text: str) -> Markup:

@@ -11,6 +11,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from gateway.pages.console.dates import length
 from gateway.pages.console.marks import N_
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ LINE_TEXTS: Final = (
 
 PROBLEM_TEXTS: Final = (
     N_("E-mail and password do not fit together."),
-    N_("Too many failed tries. Please wait {count} minutes, or ask for a new password."),
+    N_("Too many failed tries. Please wait {time}, or ask for a new password."),
     N_("Too many people are signing in at this moment. Please try again."),
     N_("Nobody can register here without an invitation."),
     N_("The invitation is wrong, was used before, has expired, or is for another e-mail address."),
@@ -152,8 +153,8 @@ _BY_NAME: Final = {
 def problem_text(name: str, detail: str, retry_after: int | None, gettext: Callable[[str], str]) -> str:
     """Return what a page says about a refusal. `retry_after` in seconds."""
     if name == "login-throttled":
-        text = gettext("Too many failed tries. Please wait {count} minutes, or ask for a new password.")
-        return text.format(count=max(1, -(-(retry_after or 60) // 60)))
+        text = gettext("Too many failed tries. Please wait {time}, or ask for a new password.")
+        return text.format(time=length(max(1, -(-(retry_after or 60) // 60)), gettext))
     return translated(_BY_NAME.get(name, detail), gettext)
 
 

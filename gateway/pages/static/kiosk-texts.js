@@ -59,7 +59,9 @@ const ENGLISH = {
   stateOutSince: "Out since {time}",
   stateInSince: "In since {time}",
   stateBreakSince: "On break since {time}",
-  workedToday: "Worked today: {hours} h {minutes} min",
+  workedToday: "Worked today: {time}",
+  hoursAndMinutes: "{hours} h {minutes} min",
+  minutesAlone: "{minutes} min",
   failuresOne: "There was one failed sign-in since your last one.",
   failuresMany: "There were {count} failed sign-ins since your last one.",
   clockOutMissing: "Your last clock-out is missing. Please tell HR when you left.",
@@ -67,7 +69,7 @@ const ENGLISH = {
   backIn: "Back to the clock in {seconds} s",
   signedOut: "You are signed out.",
   loginFailed: "Personnel number or PIN is wrong.",
-  throttledFor: "Too many tries. You can try again in {seconds} seconds.",
+  throttledFor: "Too many tries. You can try again in {seconds} s.",
   throttledUntil: "Too many tries. Locked until {time}. HR or IT can unlock.",
   sessionOver: "Your sign-in has ended. Please sign in again.",
   notValid: "“{action}” is not possible now. Nothing was recorded.",
@@ -163,7 +165,9 @@ const GERMAN = {
   stateOutSince: "Abwesend seit {time}",
   stateInSince: "Anwesend seit {time}",
   stateBreakSince: "In Pause seit {time}",
-  workedToday: "Heute gearbeitet: {hours} Std. {minutes} Min.",
+  workedToday: "Heute gearbeitet: {time}",
+  hoursAndMinutes: "{hours} h {minutes} min",
+  minutesAlone: "{minutes} min",
   failuresOne: "Seit der letzten Anmeldung gab es einen Fehlversuch.",
   failuresMany: "Seit der letzten Anmeldung gab es {count} Fehlversuche.",
   clockOutMissing: "Die letzte Gehen-Buchung fehlt. Bitte der Personalabteilung sagen, wann Feierabend war.",
@@ -171,7 +175,7 @@ const GERMAN = {
   backIn: "Zurück zur Uhr in {seconds} s",
   signedOut: "Abgemeldet.",
   loginFailed: "Personalnummer oder PIN ist falsch.",
-  throttledFor: "Zu viele Versuche. Neuer Versuch in {seconds} Sekunden möglich.",
+  throttledFor: "Zu viele Versuche. Neuer Versuch in {seconds} s möglich.",
   throttledUntil: "Zu viele Versuche. Gesperrt bis {time}. Personalabteilung oder IT können entsperren.",
   sessionOver: "Die Anmeldung ist beendet. Bitte neu anmelden.",
   notValid: "„{action}“ ist jetzt nicht möglich. Es wurde nichts gebucht.",
@@ -206,7 +210,7 @@ const FAULTS_GERMAN = {
   "unexpected-answer": ["Es hat etwas anderes geantwortet", "Was geantwortet hat, ist nicht der Server: vielleicht die Anmeldeseite eines WLANs oder ein Proxy.", "Netz und Adresse prüfen, dann noch einmal versuchen."],
   "signature-refused": ["Der Server hat die Signatur dieses Terminals nicht angenommen", "Ein Proxy unterwegs verändert vielleicht Anfragen, oder Seite und Server passen nicht zusammen.", "Noch einmal versuchen. Wenn es dauert, die IT verständigen: `stampgate doctor` hilft bei der Suche."],
   "enrolment-code-invalid": ["", "", "Der Anmeldecode ist falsch, wurde schon benutzt oder ist älter als 30 Minuten. Bitte prüfen oder bei der IT einen neuen holen."],
-  "too-many-requests": ["", "", "Zu viele falsche Codes von dieser Adresse. Bitte in {minutes} Min. noch einmal versuchen."],
+  "too-many-requests": ["", "", "Zu viele falsche Codes von dieser Adresse. Bitte in {minutes} min noch einmal versuchen."],
   unexpected: ["Etwas ist schiefgegangen", "Der Server konnte nicht tun, was verlangt war ({problem}).", "Noch einmal versuchen. Wenn es dauert, die IT verständigen."],
 };
 
@@ -284,8 +288,7 @@ export function stateInWords(status, now) {
 }
 
 export function workedInWords(status) {
-  const minutes = Math.floor(status.worked_today_seconds / 60);
-  return say("workedToday", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+  return say("workedToday", { time: duration(status.worked_today_seconds) });
 }
 
 /** How long nobody can sign in: the seconds, or until when. One sentence wherever a PIN is refused so. */
@@ -295,5 +298,9 @@ export function throttledInWords(seconds, now) {
   return say("throttledUntil", { time: momentOf(Math.ceil((now + seconds) / 60) * 60, now) });
 }
 
-/** `7:32` */
-export const duration = (seconds) => `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")}`;
+/** `7 h 32 min`, `15 min`: one way in sentences and tables, broken between hours and minutes alone. */
+export function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const text = say(minutes < 60 ? "minutesAlone" : "hoursAndMinutes", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+  return text.replace(/(\d) /g, "$1\u00a0");
+}

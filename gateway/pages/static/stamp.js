@@ -172,7 +172,13 @@ function timeOf(moment, options = {}) {
 const withSeconds = (moment) => timeOf(moment, { second: "2-digit" });
 const momentOf = (moment) => timeOf(moment, dateOf(moment) === dateOf(Date.now()) ? {} : DAY);
 const dayOf = (date) => told(new Date(date), { weekday: "short", day: "numeric", month: "numeric" }, "UTC");
-const duration = (seconds) => `${Math.floor(seconds / 3600)}:${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")}`;
+
+// `7 h 32 min`, `15 min`: one way in sentences and tables, broken between hours and minutes alone.
+function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const text = say(minutes < 60 ? "minutesAlone" : "hoursAndMinutes", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+  return text.replace(/(\d) /g, "$1\u00a0");
+}
 
 function clocksChangeToday() {
   const now = Date.now();
@@ -210,8 +216,7 @@ function stateInWords() {
 }
 
 function hoursInWords() {
-  const minutes = Math.floor(status.worked_today_seconds / 60);
-  return say("worked", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+  return say("worked", { time: duration(status.worked_today_seconds) });
 }
 
 function showStatus(notice = "", kind = "problem") {

@@ -79,7 +79,7 @@ async def test_guessing_the_password_there_counts_and_locks(house: House) -> Non
         await visitor.post("/console/confirm", {"confirm_password": "wrong horse battery"})
     shown = await visitor.post("/console/confirm", {"confirm_password": PASSWORD})
     assert shown.status == 429
-    assert "Too many failed tries." in shown.words
+    assert "Too many failed tries. Please wait 15 min, or ask" in shown.words
 
 
 async def test_an_export_asks_for_the_password_and_comes_back_with_its_filters(house: House) -> None:
