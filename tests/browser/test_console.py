@@ -370,6 +370,45 @@ async def test_the_first_page_follows_what_happens(consoles: Consoles) -> None:
     await expect(page.get_by_text("Late arrival")).to_be_visible()
 
 
+async def test_while_the_gateway_is_away_the_page_says_so_and_keeps_what_was_typed(consoles: Consoles) -> None:
+    page = await (await consoles.new()).new_page()
+    await page.clock.install()
+    await page.goto(consoles.origin + "/console/sign-in")
+    await page.locator("#email").fill(OWNER)
+    await page.locator("#password").fill(PASSWORD)
+    await page.locator("main button").click()
+    await expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    for away in ("internet", "proxy"):
+        if away == "internet":
+            await page.context.set_offline(True)
+        else:
+            await page.route("**/console", lambda route: route.fulfill(status=502, body="Bad Gateway"))
+        await page.clock.fast_forward(16_000)
+        await expect(page.get_by_role("alert")).to_contain_text(
+            "The gateway cannot be reached. What is shown here may be"
+        )
+        assert (await Axe().run(page)).violations_count == 0
+        await page.context.set_offline(False)
+        await page.unroute_all()
+        await page.clock.fast_forward(16_000)
+        await expect(page.get_by_role("alert")).to_have_count(0)
+
+    await page.goto(consoles.origin + "/console/people/new")
+    await page.get_by_label("Name", exact=True).fill("Typed In Vain")
+    await page.get_by_label("Personnel number").fill("0881")
+    await page.context.set_offline(True)
+    await press(page, "Add")
+    await expect(page.get_by_role("alert")).to_have_text(
+        "The gateway cannot be reached, so nothing was sent. Please try again."
+    )
+    await expect(page.get_by_label("Name", exact=True)).to_have_value("Typed In Vain")
+    await page.context.set_offline(False)
+    await press(page, "Add")
+    await says(page, "The person is added.")
+    # What the browser itself says of a request that nobody answered is no fault of the page.
+    consoles.faults[:] = [said for said in consoles.faults if "Failed to load resource" not in said]
+
+
 # ── doors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
