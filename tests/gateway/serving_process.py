@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -16,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.gateway.forked import Forked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -24,7 +25,6 @@ CHEAP_HASH = {"STAMPGATE_PIN_HASH_MEMORY_KIB": "8", "STAMPGATE_PIN_HASH_TIME": "
 START_SECONDS = 30.0
 SERVING = re.compile(r"^(?=.*\bserving\b).*https?://127\.0\.0\.1:(\d+)", re.MULTILINE)
 """The line of a process that serves, as JSON or as text."""
-PR_SET_PDEATHSIG = 1
 
 
 def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -35,14 +35,10 @@ def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def stampgate(*arguments: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run one command of the real program to its end."""
-    return subprocess.run(
-        [*STAMPGATE, *arguments], env=environment(settings), capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def _die_with_parent() -> None:
-    """Even a test run that is killed leaves no gateway behind (Linux)."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with tempfile.TemporaryDirectory(prefix="stampgate-run-") as directory:
+        out, err = Path(directory) / "out", Path(directory) / "err"
+        code = Forked(arguments, environment=environment(settings), stdout=out, stderr=err).wait(60)
+        return subprocess.CompletedProcess([*STAMPGATE, *arguments], code, out.read_text(), err.read_text())
 
 
 class ServingProcess:
@@ -54,7 +50,7 @@ class ServingProcess:
         self._settings = settings
         self._directory = tempfile.TemporaryDirectory(prefix="stampgate-serve-", ignore_cleanup_errors=True)
         self._log = Path(self._directory.name) / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
         self.port = 0
 
     @property
@@ -74,16 +70,9 @@ class ServingProcess:
 
     async def start(self, ready: int = 1) -> None:
         """Return when `ready` processes serve."""
-        command = [*STAMPGATE, "serve", "--data-dir", str(self._data_dir), "--port", str(self.port)]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, "--metrics-port", "0", *self._options],
-                env=environment(self._settings),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+        command = ["serve", "--data-dir", str(self._data_dir), "--port", str(self.port), "--metrics-port", "0"]
+        self._log.write_bytes(b"")
+        self._process = Forked([*command, *self._options], environment=environment(self._settings), stdout=self._log)
         await self.until(lambda: len(self.served()) >= ready)
         self.port = self.served()[0]
 
@@ -100,7 +89,9 @@ class ServingProcess:
         assert self._process is not None
         process = self._process
         await self.until(lambda: process.poll() is not None, seconds, alive=False)
-        return process.returncode
+        code = process.poll()
+        assert code is not None
+        return code
 
     async def kill(self) -> None:
         """End it as a power cut would."""
@@ -117,9 +108,7 @@ class ServingProcess:
     def discard(self) -> None:
         """End it, if it has not ended."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
             self._process.kill()
-            self._process.wait()
         self._directory.cleanup()
 
     def served(self) -> list[int]:
