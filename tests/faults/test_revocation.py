@@ -11,7 +11,7 @@ import pytest
 from gateway.cli import main
 from tests.faults.site import Site, open_site
 from tests.gateway.house import House, open_house, serving
-from tests.gateway.serving_process import stampgate
+from tests.gateway.serving_process import from_nothing
 from tests.gateway.terminal import Terminal
 from tests.gateway.waiting import DEADLINE_SECONDS, until
 from tests.servers.databases import fresh_url
@@ -66,7 +66,7 @@ async def test_the_installed_program_does_the_same_from_a_process_of_its_own(tmp
             revoked = asyncio.Event()
             waiting = asyncio.create_task(refused_after(terminal, revoked))
             command = ["device", "revoke", f"Door {at}", "--yes", "--data-dir", str(data)]
-            done = await asyncio.to_thread(stampgate, *command)
+            done = await asyncio.to_thread(from_nothing, *command)
             revoked.set()
             assert (done.returncode, done.stderr) == (0, "")
             return await waiting

@@ -41,6 +41,13 @@ def stampgate(*arguments: str, settings: Mapping[str, str] | None = None) -> sub
         return subprocess.CompletedProcess([*STAMPGATE, *arguments], code, out.read_text(), err.read_text())
 
 
+def from_nothing(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end in an interpreter that has imported nothing, as a shell does."""
+    return subprocess.run(
+        [*STAMPGATE, *arguments], env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 class ServingProcess:
     """One `stampgate serve`. Started again it listens on the port it had."""
 
