@@ -27,6 +27,7 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 	@$(BIN)/stampgate demo $(ARGS)
 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
+test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
 test: $(VENV)/.test $(VENV)/.project browser proxies ## all checks beside all tests with coverage, then those that measure time
 	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS); tests=$$?; \
