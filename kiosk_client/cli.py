@@ -144,9 +144,10 @@ def enrol(
     ca_file: CaFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Enrol this terminal: makes its key, shows five words for IT, waits for approval.
+    """Enrol this terminal and wait until IT has approved it.
 
-    Interrupted, or the answer was lost? Run it again: it goes on where it was, and a code is needed only once.
+    It makes the terminal's key and shows five words for IT. Interrupted, or the answer was lost? Run it again: it goes
+    on where it was, and a code is needed only once.
     """
     store = _store(state_dir)
     address, code_in_url = read_address(url, insecure_http=insecure_http)
@@ -220,7 +221,10 @@ def _tell_waiting(*, as_json: bool) -> Progress:
 
 @app.command(epilog=f"Example: {PROGRAM} status --json")
 def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = None) -> None:
-    """Show how this terminal stands: enrolment, gateway, clock, key, and what to do if something is wrong."""
+    """Show how this terminal stands, and what to do.
+
+    It tells of the enrolment, the gateway, the clock and the key.
+    """
     store = _store(state_dir)
     stored, fault = store.load(), None
     if stored is None:
@@ -300,10 +304,10 @@ def stamp(
 
 @app.command("change-key", epilog=f"Example: {PROGRAM} change-key")
 def change_key(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = None) -> None:
-    """Change this terminal's key now, as after somebody had the terminal in their hands.
+    """Change this terminal's key now.
 
-    The clock does it by itself every 30 days. Interrupted, or the answer was lost? Nothing is: every command finds the
-    key that is in force.
+    As after somebody had the terminal in their hands; the clock does it by itself every 30 days. Interrupted, or the
+    answer was lost? Nothing is: every command finds the key that is in force.
     """
     store = _store(state_dir)
     require_active(store.load())
@@ -325,9 +329,10 @@ async def _change_key(store: KeyStore, ca_file: Path | None) -> tuple[StoredKey,
 
 @app.command(epilog=f"Example: {PROGRAM} seal")
 def seal(state_dir: StateDir = None) -> None:
-    """Seal the key file under the systemd credential of the service, if it is not sealed yet.
+    """Seal the key file under the service's systemd credential.
 
-    Inside the service's unit the clock does it by itself at its start; docs/terminals-pi.md has the credential.
+    A sealed one stays as it is. Inside the service's unit the clock does it by itself at its start;
+    docs/terminals-pi.md has the credential.
     """
     store = _store(state_dir)
     if store.wrap is None:
@@ -351,10 +356,11 @@ def clock(
     ca_file: CaFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Run the clock at the door: number and PIN in, valid actions out. Ctrl-C or Ctrl-D ends it.
+    """Run the clock at the door until Ctrl-C or Ctrl-D.
 
-    It fills the screen and needs a numeric keypad only. Before the terminal is enrolled it says how to do that; while
-    IT has not approved it shows the five words, and then becomes the clock by itself.
+    Number and PIN in, valid actions out. It fills the screen and needs a numeric keypad only. Before the terminal is
+    enrolled it says how to do that; while IT has not approved it shows the five words, and then becomes the clock by
+    itself.
     """
     store = _store(state_dir)
     if not sys.stdin.isatty():

@@ -328,6 +328,16 @@ async def test_every_command_shows_an_example(cli: Cli, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.startswith("stampgate-kiosk ")
 
 
+async def test_no_summary_of_a_command_is_cut_off_at_80_columns(
+    cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert await cli("--help") == 0
+    summaries = capsys.readouterr().out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(summaries) == len(app.registered_commands)
+    assert [line for line in summaries if not line.endswith(".") or line.endswith("...") or len(line) > 80] == []
+
+
 async def test_an_unexpected_fault_is_one_line_without_what_was_typed(
     cli: Cli, enrolled: StoredKey, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
