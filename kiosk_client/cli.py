@@ -428,7 +428,7 @@ def run(arguments: Sequence[str]) -> int:
     except KioskError as fault:
         return _failed(fault.message, fault.exit_code)
     except typer.TyperException as fault:
-        return _failed(f"{fault.format_message()} (see {PROGRAM} --help)", fault.exit_code)
+        return _failed(f"{fault.format_message()} (see {_command_of(fault)} --help)", fault.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -437,6 +437,12 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as fault:  # noqa: BLE001 - a traceback helps nobody at a door; it may also hold what was typed
         return _failed(f"Unexpected fault of this program: {type(fault).__name__}", 1)
     return code if isinstance(code, int) else 0
+
+
+def _command_of(fault: typer.TyperException) -> str:
+    """The command that was called wrongly, as far as it was understood: ``stampgate-kiosk enrol``."""
+    context: typer.Context | None = getattr(fault, "ctx", None)  # the kinds that have one are not public
+    return PROGRAM if context is None else context.command_path
 
 
 def _failed(text: str, code: int) -> int:

@@ -328,6 +328,25 @@ async def test_every_command_shows_an_example(cli: Cli, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.startswith("stampgate-kiosk ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("enrol", "--cod", "WDJB-MJHT"), "stampgate-kiosk enrol"),
+        (("enrol",), "stampgate-kiosk enrol"),
+        (("stamp", "clock_in"), "stampgate-kiosk stamp"),
+        (("clock", "--lang", "fr"), "stampgate-kiosk clock"),
+        (("status", "now"), "stampgate-kiosk status"),
+        (("enroll",), "stampgate-kiosk"),
+        (("--verbose", "status"), "stampgate-kiosk"),
+    ],
+)
+async def test_wrong_use_names_the_help_of_the_command_that_was_meant(
+    cli: Cli, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], command: str
+) -> None:
+    assert await cli(*arguments) == 2
+    assert capsys.readouterr().err.endswith(f" (see {command} --help)\n")
+
+
 async def test_no_summary_of_a_command_is_cut_off_at_80_columns(
     cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
