@@ -212,8 +212,8 @@ def _person(door: Door, width: int, height: int) -> Iterator[Line]:
     if person.status.clock_out_missing:
         yield Line(wording.clock_out_missing, BAD)
     if person.stamped is None:
-        failed = person.session.failed_attempts
-        yield Line(wording.failed_attempts.format(failed), BAD if failed else "")
+        if person.session.failed_attempts:
+            yield Line(wording.failed_attempts.format(person.session.failed_attempts), BAD)
         yield GAP
         if person.notice is not None:
             yield Line(person.notice.told(wording, door.zone), BAD)

@@ -200,8 +200,8 @@ class ClockPrompt:
         self._keys.write(CLEAR_SCREEN)
         self._say(plain(session.employee.display_name), BOLD)
         self._show_status(session.status)
-        style = RED if session.failed_attempts else ""
-        self._say(self._wording.failed_attempts.format(session.failed_attempts), style)
+        if session.failed_attempts:
+            self._say(self._wording.failed_attempts.format(session.failed_attempts), RED)
 
     def _show_status(self, status: Status) -> None:
         self._say(self._wording.state(status, self._zone, self._now()))

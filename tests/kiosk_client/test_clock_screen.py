@@ -147,6 +147,21 @@ async def test_a_person_clocks_in_with_the_keypad_alone(
         ]  # fmt: skip
 
 
+async def test_failed_attempts_are_told_only_when_there_were_some(
+    gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen
+) -> None:
+    gateway.people[NUMBER].failed = 1
+    async with open_screen() as screen:
+        await screen.shows("Personnel number: _")
+        await screen.sign_in()
+        await screen.shows("Failed attempts since your last sign-in: 1")
+        await screen.pilot.press("0")
+        await screen.shows("Personnel number: _")
+        await screen.sign_in()
+        await screen.shows("1 Clock in")
+        assert "Failed attempts" not in screen.text
+
+
 async def test_nothing_of_a_person_stays_and_no_widget_knows_a_pin(
     gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen
 ) -> None:
