@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from kiosk_client.door import DONE, Stage
+from kiosk_client.clock_prompt import DONE
+from kiosk_client.door import Stage
 from kiosk_client.wording import duration, plain
 
 if TYPE_CHECKING:

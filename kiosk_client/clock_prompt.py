@@ -26,6 +26,9 @@ OF_ONE_PERSON = frozenset(
 )
 """Faults that say nothing about the terminal."""
 
+DONE = "0"
+"""Always the same key, however many actions are offered: whoever stamps every day does not look."""
+
 BOLD, RED, GREEN, PLAIN = "\x1b[1m", "\x1b[31;1m", "\x1b[32;1m", "\x1b[0m"
 
 
@@ -229,7 +232,7 @@ class ClockPrompt:
         self._say("")
         for place, action in enumerate(offered, 1):
             self._say(f"  {BOLD}{place}{PLAIN}  {self._wording.action(action)}")
-        self._say(f"  {BOLD}{len(offered) + 1}{PLAIN}  {self._wording.done}")
+        self._say(f"  {BOLD}{DONE}{PLAIN}  {self._wording.done}")
         while True:
             try:
                 typed = await self._keys.line(
@@ -239,10 +242,10 @@ class ClockPrompt:
                 )
             except Idle:
                 return None
+            if typed == DONE:
+                return None
             if typed and 1 <= int(typed) <= len(offered):
                 return offered[int(typed) - 1]
-            if typed == str(len(offered) + 1):
-                return None
             self._say(self._wording.no_such_choice)
 
     async def _confirm(self, stamped: Stamped) -> None:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kiosk_client.answers import ACTIONS
-from kiosk_client.clock_prompt import OF_ONE_PERSON, Timing, zone_of
+from kiosk_client.clock_prompt import DONE, OF_ONE_PERSON, Timing, zone_of
 from kiosk_client.enrolment import POLL_SECONDS, words_of
 from kiosk_client.errors import ActionNotValid, DeviceRefused, KioskError, NotEnrolled
 from kiosk_client.wording import Wording, moment, plain, wording_for
@@ -41,7 +41,6 @@ LEAVING_SECONDS = 5.0
 JITTER = 0.1
 """Terminals started at one moment, after a power cut, do not ask at one moment for ever."""
 
-DONE = "0"
 ENTER, DELETE, CANCEL = "enter", "delete", "cancel"
 
 

@@ -110,7 +110,7 @@ async def test_a_person_clocks_in_takes_a_break_and_goes(gateway: FakeGateway, o
     assert "Worked today: 7:33 h" in between
     assert "Your last clock-out is missing" in between
     assert "Failed attempts" not in between  # there were none
-    await door.shows("3\x1b[0m  Done")
+    await door.shows("0\x1b[0m  Done")
     door.press("2\r")
     await door.shows("Clocked out at")
     door.press(" ")
@@ -169,10 +169,10 @@ async def test_done_and_wrong_choices(gateway: FakeGateway, open_door: OpenDoor)
     door = open_door()
     await door.sign_in()
     await door.shows("Your choice")
-    for wrong in ("9\r", "0\r", "\r"):
+    for wrong in ("9\r", "2\r", "\r"):
         door.press(wrong)
         await door.shows("Please type one of the numbers shown.")
-    door.press("2\r")
+    door.press("0\r")
     await door.shows("Personnel number")
     assert gateway.sessions == {}
     assert gateway.people[NUMBER].stamps == {}
