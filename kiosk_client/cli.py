@@ -35,7 +35,7 @@ from kiosk_client.next_key import short_use, sole_user
 from kiosk_client.pin_entry import read_pin
 from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
-from kiosk_client.terminal_keys import CLEAR_SCREEN, Leave, TerminalKeys
+from kiosk_client.terminal_keys import CLEAR_SCREEN, Interrupted, Leave, TerminalKeys
 from kiosk_client.wording import ENGLISH
 
 if TYPE_CHECKING:
@@ -373,12 +373,15 @@ def clock(
     with sole_user(store.directory, patience=PATIENCE):
         store.seal()
         if full_screen:
-            asyncio.run(_clock_screen(store, ca_file, language, ascii_only=ascii_only))
+            interrupted = asyncio.run(_clock_screen(store, ca_file, language, ascii_only=ascii_only))
         else:
-            asyncio.run(_clock(store, ca_file, language))
+            interrupted = asyncio.run(_clock(store, ca_file, language))
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
-async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | None, *, ascii_only: bool) -> None:
+async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | None, *, ascii_only: bool) -> bool:
+    """Run it on the whole screen; returns whether Ctrl-C ended it."""
     for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
         del os.environ[name]  # its logs and development tools would record keys
     from kiosk_client.clock_app import ClockApp  # half a second that no other command needs
@@ -405,20 +408,28 @@ async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | N
     if screen.broken is not None:
         raise screen.broken
     typer.echo(door.wording.goodbye)
+    return screen.interrupted
 
 
-async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) -> None:
-    running = asyncio.current_task()
+async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) -> bool:
+    """Run it line by line; returns whether Ctrl-C ended it."""
+    running, received = asyncio.current_task(), set[signal.Signals]()
     if running is not None:
+
+        def end(number: signal.Signals) -> None:
+            received.add(number)
+            running.cancel()
+
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
     async with _client(require_active(store.load()), ca_file) as client:
         with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
             prompt = ClockPrompt(client, keys, language=language, key_change=_key_change(store, client))
             try:
                 await prompt.run()
-            except (Leave, asyncio.CancelledError):
+            except (Leave, asyncio.CancelledError) as left:
                 prompt.say_goodbye()
+                return isinstance(left, Interrupted) or signal.SIGINT in received
 
 
 def run(arguments: Sequence[str]) -> int:

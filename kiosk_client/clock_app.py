@@ -51,7 +51,7 @@ class ClockApp(App[None]):
     #page { width: 100%; height: 100%; background: ansi_default; color: ansi_default; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "leave", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("ctrl+d", "leave", show=False, priority=True),
         Binding("ctrl+q", "leave", show=False, priority=True),
     ]
@@ -63,6 +63,8 @@ class ClockApp(App[None]):
         self._shown = ""
         self._leaving = False
         self.broken: Exception | None = None
+        self.interrupted = False
+        """Whether it was Ctrl-C that ended it."""
 
     def compose(self) -> ComposeResult:
         """One page; nothing on it can be focused."""
@@ -71,7 +73,8 @@ class ClockApp(App[None]):
     def on_mount(self) -> None:
         """Begin to tick, and end cleanly when told to from outside."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(signal.SIGINT, lambda: self.run_worker(self.action_interrupt(), exit_on_error=False))
+        for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, lambda: self.run_worker(self.action_leave(), exit_on_error=False))
         self.set_interval(TICK_SECONDS, self.tick)
         self.tick()
@@ -100,6 +103,11 @@ class ClockApp(App[None]):
     def on_resize(self, _: Resize) -> None:
         """The page depends on the size."""
         self.draw()
+
+    async def action_interrupt(self) -> None:
+        """Leave by Ctrl-C."""
+        self.interrupted = self.interrupted or not self._leaving
+        await self.action_leave()
 
     async def action_leave(self) -> None:
         """Sign out, hang up, give the terminal back."""

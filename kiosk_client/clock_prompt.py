@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk_client.answers import ACTIONS, DeviceAnswer, SignIn, Stamped, Status
@@ -66,7 +66,7 @@ class ClockPrompt:
         self._probe_at = 0.0
         self._notice = ""
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Serve people until somebody ends the program (``Leave``)."""
         await self._probe()
         self._show_idle_screen()

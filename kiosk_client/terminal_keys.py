@@ -33,6 +33,10 @@ class Leave(Exception):
     """The person at the keyboard ends the program (Ctrl-C, Ctrl-D), or the terminal is gone."""
 
 
+class Interrupted(Leave):
+    """It was Ctrl-C."""
+
+
 class Idle(Exception):
     """No key for too long."""
 
@@ -95,7 +99,7 @@ class TerminalKeys:
         if self._keys:
             key = self._keys.pop(0)
             if key == CTRL_C:
-                raise Leave
+                raise Interrupted
             return key
         if self._gone:
             raise Leave

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kiosk_client.clock_prompt import ClockPrompt, Timing, zone_of
-from kiosk_client.terminal_keys import Leave, TerminalKeys
+from kiosk_client.terminal_keys import Interrupted, Leave, TerminalKeys
 from tests.kiosk_client.fake_gateway import FakeGateway, Refused
 
 if TYPE_CHECKING:
@@ -370,8 +370,9 @@ async def test_leaving_in_the_middle_signs_out(gateway: FakeGateway, open_door: 
         attributes[3] &= ~termios.ISIG
         termios.tcsetattr(door.master, termios.TCSANOW, attributes)
     door.press(key)
-    with pytest.raises(Leave):
+    with pytest.raises(Leave) as left:
         await door.running
+    assert isinstance(left.value, Interrupted) == (key == "\x03")
     assert gateway.sessions == {}
 
 
@@ -450,7 +451,7 @@ async def test_the_command_serves_a_person_and_ctrl_c_leaves_cleanly(
     assert gateway.sessions
     terminal.press("\x03")
     await terminal.shows("Clock ended." if language == "en" else "Uhr beendet.")
-    assert await terminal.exit_code() == 0
+    assert await terminal.exit_code() == 130
     assert terminal.left_with[3] & termios.ECHO == before[3] & termios.ECHO != 0
     assert "Traceback" not in terminal.seen
     assert gateway.sessions == {}
@@ -465,4 +466,17 @@ async def test_the_command_ends_cleanly_when_told_to(
     await terminal.shows("Personnel number: ")
     os.kill(terminal.pid, number)
     assert await terminal.exit_code() == 0
+    assert "Traceback" not in terminal.seen
+
+
+@pytest.mark.parametrize(("keys", "code"), [("\x04", 0), ("\x03", 130)])
+async def test_ctrl_d_is_the_ordinary_end_and_ctrl_c_an_interruption(
+    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, keys: str, code: int
+) -> None:
+    terminal = Terminal("clock", "--plain")
+    before = termios.tcgetattr(terminal.master)
+    await terminal.shows("Personnel number: ")
+    terminal.press(keys)
+    assert await terminal.exit_code() == code
+    assert terminal.left_with[3] == before[3]
     assert "Traceback" not in terminal.seen

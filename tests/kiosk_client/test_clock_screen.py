@@ -362,14 +362,16 @@ async def test_a_lost_answer_and_another_terminal_meanwhile(
         assert gateway.sessions == {}
 
 
-async def test_leaving_signs_out(gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen) -> None:
+@pytest.mark.parametrize("key", ["ctrl+c", "ctrl+d"])
+async def test_leaving_signs_out(gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen, key: str) -> None:
     async with open_screen() as screen:
         await screen.shows("Personnel number: _")
         await screen.sign_in()
         await screen.shows("Ada Example")
         assert gateway.sessions
-        await screen.pilot.press("ctrl+c")
+        await screen.pilot.press(key)
     assert gateway.sessions == {}
+    assert screen.app.interrupted == (key == "ctrl+c")
 
 
 async def test_a_name_cannot_steer_the_screen(
@@ -415,10 +417,11 @@ def test_which_characters_a_terminal_is_given() -> None:
     assert CONSOLE.said("✔ …") == "* ..."
 
 
-@pytest.mark.parametrize("end", ["ctrl-c", "SIGTERM"])
+@pytest.mark.parametrize(("end", "code"), [("\x03", 130), (signal.SIGINT, 130), (signal.SIGTERM, 0)])
 async def test_the_command_on_a_real_console_gives_the_terminal_back(
-    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, monkeypatch: pytest.MonkeyPatch, end: str
-) -> None:
+    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, monkeypatch: pytest.MonkeyPatch,
+    end: str | signal.Signals, code: int,
+) -> None:  # fmt: skip
     monkeypatch.setenv("TERM", "linux")
     terminal = Terminal("clock")
     before = termios.tcgetattr(terminal.master)
@@ -430,13 +433,14 @@ async def test_the_command_on_a_real_console_gives_the_terminal_back(
     terminal.press(f"{PIN}\r")
     await terminal.shows("Ada Example")
     assert gateway.sessions
-    if end == "ctrl-c":
-        terminal.press("\x03")
+    if isinstance(end, signal.Signals):
+        os.kill(terminal.pid, end)
     else:
-        os.kill(terminal.pid, signal.SIGTERM)
+        terminal.press(end)
     await terminal.shows("\x1b[?1049l")
-    assert await terminal.exit_code() == 0
+    assert await terminal.exit_code() == code
     assert terminal.left_with[3] == before[3]
     assert "Clock ended." in terminal.seen
+    assert "Traceback" not in terminal.seen
     assert PIN not in terminal.seen
     assert gateway.sessions == {}
