@@ -14,7 +14,7 @@ import random
 import signal
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,17 +35,25 @@ from kiosk_client.next_key import short_use, sole_user
 from kiosk_client.pin_entry import read_pin
 from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
+from kiosk_client.state_directory import default_state_dir, state_dir_option
 from kiosk_client.terminal_keys import CLEAR_SCREEN, Interrupted, Leave, TerminalKeys
-from kiosk_client.wording import ENGLISH
+from kiosk_client.wording import ENGLISH, Wording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 PROGRAM = "stampgate-kiosk"
 INTERRUPTED = 130
 
 PATIENCE = 15.0
 """Seconds to wait for a command in the same state directory to end, before this one may change the key."""
+
+
+@dataclass(slots=True)
+class Telling:
+    """In which words the fault is told that ends a command; the command puts in what it was called with."""
+
+    wording: Wording = ENGLISH
 
 
 class Language(StrEnum):
@@ -66,10 +74,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _wording(state_dir: Path | None) -> Wording:
+    """Commands that are advised find the same state directory."""
+    return replace(ENGLISH, options=state_dir_option(state_dir, os.environ))
+
+
+def _told_with(context: typer.Context, state_dir: Path | None) -> Path | None:
+    context.ensure_object(Telling).wording = _wording(state_dir)
+    return state_dir
+
+
 StateDir = Annotated[
     Path | None,
     typer.Option(
         "--state-dir",
+        callback=_told_with,
         envvar="STAMPGATE_KIOSK_STATE_DIR",
         show_default=False,
         help="Where the key is kept (default: $XDG_STATE_HOME/stampgate-kiosk or ~/.local/state/stampgate-kiosk).",
@@ -80,13 +100,6 @@ CaFile = Annotated[
     typer.Option("--ca-file", help="PEM file of a private CA that signed the gateway's certificate.", dir_okay=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-
-
-def default_state_dir(environment: Mapping[str, str]) -> Path:
-    """Where state belongs by the XDG Base Directory Specification."""
-    base = environment.get("XDG_STATE_HOME", "")
-    home = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return home / PROGRAM
 
 
 def _store(state_dir: Path | None) -> KeyStore:
@@ -104,12 +117,17 @@ def _client(stored: StoredKey, ca_file: Path | None = None) -> KioskClient:
 
 
 def _warn_if_readable(address: GatewayAddress) -> None:
-    if not (address.encrypted or address.loopback):
+    if address.readable:
         typer.secho(
             f"Warning: {address.origin} is plain HTTP; PINs travel readable for everyone on the way.",
             fg=typer.colors.YELLOW,
             err=True,
         )
+
+
+def _enrol_again(wording: Wording, address: GatewayAddress) -> str:
+    """The command that goes on with an enrolment."""
+    return wording.command(f"enrol {address.origin}" + (" --insecure-http" if address.readable else ""))
 
 
 def _print_json(value: object) -> None:
@@ -149,7 +167,7 @@ def enrol(
     It makes the terminal's key and shows five words for IT. Interrupted, or the answer was lost? Run it again: it goes
     on where it was, and a code is needed only once.
     """
-    store = _store(state_dir)
+    store, wording = _store(state_dir), _wording(state_dir)
     address, code_in_url = read_address(url, insecure_http=insecure_http)
     text = code or code_in_url
     if text is None and sys.stdin.isatty() and (force or store.load() is None):
@@ -163,9 +181,9 @@ def enrol(
     )
     _warn_if_readable(address)
     try:
-        asyncio.run(_enrol(_ceremony(store), wanted, wait=wait, as_json=as_json))
+        asyncio.run(_enrol(_ceremony(store), wanted, wording, wait=wait, as_json=as_json))
     except KeyboardInterrupt:
-        typer.echo(f"\nNothing is lost. To go on: {PROGRAM} enrol {address.origin}", err=True)
+        typer.echo(f"\nNothing is lost. To go on: {_enrol_again(wording, address)}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -177,7 +195,7 @@ def _ceremony(store: KeyStore) -> Enrolment:
     return Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom)
 
 
-async def _enrol(ceremony: Enrolment, wanted: EnrolmentWanted, *, wait: bool, as_json: bool) -> None:
+async def _enrol(ceremony: Enrolment, wanted: EnrolmentWanted, wording: Wording, *, wait: bool, as_json: bool) -> None:
     stored = await ceremony.begin(wanted)
     if stored.state == "pending":
         words = words_of(stored)
@@ -193,7 +211,8 @@ async def _enrol(ceremony: Enrolment, wanted: EnrolmentWanted, *, wait: bool, as
         _print_json(_enrolment_json(stored))
     else:
         typer.secho("Approved. This terminal is enrolled.", fg=typer.colors.GREEN)
-        typer.echo(f"Next: {PROGRAM} clock   (or {PROGRAM} status)")
+        typer.echo(f"Next: {wording.command('clock')}")
+        typer.echo(f"How it stands: {wording.command('status')}")
 
 
 def _enrolment_json(stored: StoredKey) -> dict[str, object]:
@@ -225,14 +244,14 @@ def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = 
 
     It tells of the enrolment, the gateway, the clock and the key.
     """
-    store = _store(state_dir)
+    store, wording = _store(state_dir), _wording(state_dir)
     stored, fault = store.load(), None
     if stored is None:
-        advice = ENGLISH.fault("not-enrolled")
+        advice = wording.fault("not-enrolled")
         condition = Condition(state="none", reachable=False, problem="not-enrolled", advice=advice)
     else:
         with short_use(store) as alone:
-            condition, fault = asyncio.run(_condition(store, stored, ca_file, alone=alone))
+            condition, fault = asyncio.run(_condition(store, stored, ca_file, wording, alone=alone))
     condition = replace(condition, key_sealed=store.sealed())
     if as_json:
         _print_json(condition.as_json())
@@ -243,7 +262,7 @@ def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = 
 
 
 async def _condition(
-    store: KeyStore, stored: StoredKey, ca_file: Path | None, *, alone: bool
+    store: KeyStore, stored: StoredKey, ca_file: Path | None, wording: Wording, *, alone: bool
 ) -> tuple[Condition, KioskError | None]:
     device, fault = None, None
     async with _client(stored, ca_file) as client:
@@ -266,6 +285,8 @@ async def _condition(
             offset=client.server_clock.offset,
             server_now=client.server_clock.now(),
             fault=fault,
+            wording=wording,
+            words_shown_by=_enrol_again(wording, client.address),
         )
         return condition, fault
 
@@ -362,9 +383,9 @@ def clock(
     enrolled it says how to do that; while IT has not approved it shows the five words, and then becomes the clock by
     itself.
     """
-    store = _store(state_dir)
+    store, options = _store(state_dir), _wording(state_dir).options
     if not sys.stdin.isatty():
-        raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp")
+        raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp{options}")
     language = None if lang is None else lang.value
     full_screen = not plain and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
     if not full_screen:
@@ -373,14 +394,16 @@ def clock(
     with sole_user(store.directory, patience=PATIENCE):
         store.seal()
         if full_screen:
-            interrupted = asyncio.run(_clock_screen(store, ca_file, language, ascii_only=ascii_only))
+            interrupted = asyncio.run(_clock_screen(store, ca_file, language, options, ascii_only=ascii_only))
         else:
-            interrupted = asyncio.run(_clock(store, ca_file, language))
+            interrupted = asyncio.run(_clock(store, ca_file, language, options))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | None, *, ascii_only: bool) -> bool:
+async def _clock_screen(
+    store: KeyStore, ca_file: Path | None, language: str | None, options: str, *, ascii_only: bool
+) -> bool:
     """Run it on the whole screen; returns whether Ctrl-C ended it."""
     for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
         del os.environ[name]  # its logs and development tools would record keys
@@ -396,7 +419,8 @@ async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | N
         ),
         make_key_change=lambda client: _key_change(store, client),
     )
-    door = Door(parts, clock=time.monotonic, fraction=random.SystemRandom().random, language=language)
+    fraction = random.SystemRandom().random
+    door = Door(parts, clock=time.monotonic, fraction=fraction, language=language, options=options)
     glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
     screen = ClockApp(door, glyphs)
     try:
@@ -411,7 +435,7 @@ async def _clock_screen(store: KeyStore, ca_file: Path | None, language: str | N
     return screen.interrupted
 
 
-async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) -> bool:
+async def _clock(store: KeyStore, ca_file: Path | None, language: str | None, options: str) -> bool:
     """Run it line by line; returns whether Ctrl-C ended it."""
     running, received = asyncio.current_task(), set[signal.Signals]()
     if running is not None:
@@ -424,7 +448,8 @@ async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) ->
             asyncio.get_running_loop().add_signal_handler(number, end, number)
     async with _client(require_active(store.load()), ca_file) as client:
         with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
-            prompt = ClockPrompt(client, keys, language=language, key_change=_key_change(store, client))
+            key_change = _key_change(store, client)
+            prompt = ClockPrompt(client, keys, language=language, options=options, key_change=key_change)
             try:
                 await prompt.run()
             except (Leave, asyncio.CancelledError) as left:
@@ -434,10 +459,11 @@ async def _clock(store: KeyStore, ca_file: Path | None, language: str | None) ->
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code. Faults are one line on stderr, never a traceback."""
+    telling = Telling()
     try:
-        code = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        code = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=telling)
     except KioskError as fault:
-        return _failed(fault.message, fault.exit_code)
+        return _failed(fault.told(telling.wording), fault.exit_code)
     except typer.TyperException as fault:
         return _failed(f"{fault.format_message()} (see {_command_of(fault)} --help)", fault.exit_code)
     except (typer.Abort, KeyboardInterrupt):

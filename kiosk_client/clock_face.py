@@ -167,7 +167,7 @@ def _typing(door: Door) -> Iterator[Line]:
 def _not_enrolled(door: Door) -> Iterator[Line]:
     yield Line(door.wording.not_enrolled_title, BAD)
     yield GAP
-    for step in door.wording.how_to_enrol:
+    for step in door.wording.steps_to_enrol:
         yield Line(step)
     yield GAP
 

@@ -92,7 +92,10 @@ class Parts:
 
 
 class Door:
-    """One terminal at one door. ``clock`` gives seconds that never jump; ``fraction`` a random number in [0, 1)."""
+    """One terminal at one door. ``clock`` gives seconds that never jump; ``fraction`` a random number in [0, 1).
+
+    ``options`` is what the commands that it advises end with.
+    """
 
     def __init__(
         self,
@@ -101,12 +104,14 @@ class Door:
         clock: Clock,
         fraction: Callable[[], float],
         language: str | None = None,
+        options: str = "",
         timing: Timing | None = None,
     ) -> None:
         self._parts = parts
         self._clock = clock
         self._fraction = fraction
         self._language = language
+        self._options = options
         self._timing = timing or Timing()
         self._client: KioskClient | None = None
         self._key_change: KeyChange | None = None
@@ -124,7 +129,7 @@ class Door:
         self.words: tuple[str, ...] = ()
         self.company = ""
         self.place = ""
-        self.wording: Wording = wording_for(language)
+        self.wording: Wording = wording_for(language, options)
         self.zone: tzinfo = UTC
 
     @property
@@ -345,7 +350,7 @@ class Door:
     def _take_over(self, device: DeviceAnswer) -> None:
         """Company, place, language and zone as the gateway tells them."""
         company = device.company
-        self.wording = wording_for(self._language or (company.locale if company else None))
+        self.wording = wording_for(self._language or (company.locale if company else None), self._options)
         self.zone = zone_of(company.timezone if company else None)
         self.company = plain(company.name) if company else ""
         self.place = " · ".join(plain(text) for text in (device.label, device.location) if text)

@@ -1,7 +1,8 @@
 """What each fault means to a person, and what to do, by problem name.
 
 The names without a place in the protocol are our own, for what goes wrong on this side. ``{}`` is filled with the
-cause.
+cause, ``{options}`` with what an advised command needs besides, as the last thing in its sentence and without a full
+stop, so that it can be copied.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ FAULTS_ENGLISH: Mapping[str, str] = {
     "insecure-http": "{} is plain HTTP: PINs would travel readable for everyone on the way. Use https, or allow it "
     "with --insecure-http for a test.",
     "key-store": "{}",
-    "not-enrolled": "This terminal is not enrolled{}. Run: stampgate-kiosk enrol URL --code CODE",
+    "not-enrolled": "This terminal is not enrolled{}. Run: stampgate-kiosk enrol URL --code CODE{options}",
     "not-approved": "The enrolment of this terminal is not finished: IT has to approve it. Then run: stampgate-kiosk "
-    "status",
-    "already-enrolled": "This terminal is enrolled already{}. See: stampgate-kiosk status. To give it up and enrol "
-    "anew: --force",
+    "status{options}",
+    "already-enrolled": "This terminal is enrolled already{}. To give it up and enrol anew: --force. To see how it "
+    "stands: stampgate-kiosk status{options}",
     "enrolment-ended": "The enrolment has ended: IT denied it, or nobody approved it within 30 minutes. Ask IT for a "
-    "new code and run: stampgate-kiosk enrol URL --code CODE",
+    "new code and run: stampgate-kiosk enrol URL --code CODE{options}",
     "unreachable": "The gateway cannot be reached{}. Nothing can be stamped now. Check the network; if it "
     "lasts, tell IT.",
     "certificate": "The gateway's certificate is not trusted ({}). With a private CA give its file by --ca-file; "
@@ -79,11 +80,11 @@ FAULTS_GERMAN: Mapping[str, str] = {
     "insecure-http": "{} ist unverschlüsseltes HTTP: PINs wären unterwegs für jeden lesbar. Bitte https verwenden oder "
     "zum Testen mit --insecure-http erlauben.",
     "key-store": "{}",
-    "not-enrolled": "Dieses Terminal ist nicht angemeldet{}. Befehl: stampgate-kiosk enrol URL --code CODE",
+    "not-enrolled": "Dieses Terminal ist nicht angemeldet{}. Befehl: stampgate-kiosk enrol URL --code CODE{options}",
     "not-approved": "Die Anmeldung dieses Terminals ist nicht abgeschlossen: Die IT muss sie freigeben. Danach: "
-    "stampgate-kiosk status",
-    "already-enrolled": "Dieses Terminal ist schon angemeldet{}. Siehe: stampgate-kiosk status. Aufgeben und neu "
-    "anmelden: --force",
+    "stampgate-kiosk status{options}",
+    "already-enrolled": "Dieses Terminal ist schon angemeldet{}. Aufgeben und neu anmelden: --force. Zum Nachsehen: "
+    "stampgate-kiosk status{options}",
     "enrolment-ended": "Die Anmeldung des Terminals ist beendet: abgelehnt oder nicht innerhalb von 30 Minuten "
     "bestätigt. Bitte bei der IT einen neuen Code holen.",
     "unreachable": "Der Server ist nicht erreichbar{}. Jetzt kann nicht gestempelt werden. Netz prüfen; wenn es "

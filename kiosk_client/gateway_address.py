@@ -34,6 +34,11 @@ class GatewayAddress:
         """Whether requests never leave this machine."""
         return is_loopback(URL(self.origin).host or "")
 
+    @property
+    def readable(self) -> bool:
+        """Whether everyone on the way can read the PINs: allowed by ``--insecure-http`` only."""
+        return not (self.encrypted or self.loopback)
+
     def url(self, target: str) -> URL:
         """The address of a request target, byte for byte as it is signed."""
         return URL(self.origin + target, encoded=True)
@@ -70,7 +75,7 @@ def read_address(text: str, *, insecure_http: bool) -> tuple[GatewayAddress, str
     except SignatureRefused:
         raise WrongUse("That host name cannot be signed. Write the address like https://stamp.example") from None
     address = GatewayAddress(f"{url.scheme}://{authority}", authority)
-    if not (address.encrypted or address.loopback or insecure_http):
+    if address.readable and not insecure_http:
         raise InsecureAddress(address.origin)
     code = url.fragment.removeprefix(_ENROLMENT_FRAGMENT) if url.fragment.startswith(_ENROLMENT_FRAGMENT) else None
     return address, code

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kiosk_client.answers import DeviceAnswer, SignIn, Stamped
     from kiosk_client.errors import KioskError
+    from kiosk_client.wording import Wording
 
 CLOCK_TOLERANCE_SECONDS = 5.0
 """Worth telling; signing works with any offset."""
@@ -110,14 +111,19 @@ def condition_of(
     offset: float,
     server_now: float,
     fault: KioskError | None,
+    wording: Wording,
+    words_shown_by: str,
 ) -> Condition:
-    """Put together what is stored (ages in seconds) and what the gateway answered."""
+    """Put together what is stored (ages in seconds) and what the gateway answered.
+
+    ``words_shown_by`` is the command that shows the words of a pending enrolment.
+    """
     expires = None if device is None else device.key_expires_at
     expires_in = None if expires is None else (expires.timestamp() - server_now) / DAY_SECONDS
     answered = fault is None or fault.problem not in ("unreachable", "certificate", "unexpected-answer")
-    advice = None if fault is None else fault.message
+    advice = None if fault is None else fault.told(wording)
     if fault is None and device is not None and device.state == "pending":
-        advice = "Waiting for approval by IT. The words are shown by: stampgate-kiosk enrol " + url
+        advice = "Waiting for approval by IT. The words are shown by: " + words_shown_by
     elif fault is None and expires_in is not None and expires_in < KEY_WARNING_DAYS:
         advice = "The key expires soon. Ask IT to replace this terminal: a new code, then enrol with --force."
     elif fault is None and abs(offset) > CLOCK_TOLERANCE_SECONDS:

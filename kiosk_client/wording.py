@@ -5,7 +5,7 @@ One frozen value per language, so that a missing sentence is a type error and no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,17 @@ class Wording:
     try_again_in: str
     faults: Mapping[str, str]
     unknown_fault: str
+    options: str = ""
+    """What every command that is advised has to end with here: `` --state-dir /srv/terminal``, or nothing."""
+
+    def command(self, words: str) -> str:
+        """The command to advise: ``stampgate-kiosk`` with ``words``, as it has to be typed here."""
+        return f"stampgate-kiosk {words}{self.options}"
+
+    @property
+    def steps_to_enrol(self) -> tuple[str, ...]:
+        """How to enrol, a line each."""
+        return tuple(step.replace("{options}", self.options) for step in self.how_to_enrol)
 
     def fault(
         self, problem: str, cause: str = "", retry_at: datetime | None = None, retry_after: float | None = None
@@ -76,7 +87,7 @@ class Wording:
             text += " " + self.try_again_at.format(f"{retry_at:%H:%M:%S}")
         elif retry_after is not None and problem not in ("busy", "state-unavailable"):
             text += " " + self.try_again_in.format(max(1, round(retry_after)))
-        return " ".join(text.split())
+        return " ".join(text.split()).replace("{options}", self.options)
 
     def date(self, now: datetime) -> str:
         """``Fri 2025-11-21`` or ``Fr 21.11.2025``, independent of the machine's locale."""
@@ -151,7 +162,7 @@ ENGLISH = Wording(
     how_to_enrol=(
         "1. IT adds a terminal in the console and gets a code.",
         "2. On this machine, as this clock's user, run:",
-        "stampgate-kiosk enrol URL --code CODE",
+        "stampgate-kiosk enrol URL --code CODE{options}",
         "3. The clock goes on by itself.",
     ),
     words_title="Tell IT the words asked for:",
@@ -205,7 +216,7 @@ GERMAN = Wording(
     how_to_enrol=(
         "1. Die IT legt in der Konsole ein Terminal an und bekommt einen Code.",
         "2. Auf diesem Gerät, als Benutzer dieser Uhr:",
-        "stampgate-kiosk enrol URL --code CODE",
+        "stampgate-kiosk enrol URL --code CODE{options}",
         "3. Die Uhr läuft dann von selbst weiter.",
     ),
     words_title="Der IT die gefragten Wörter nennen:",
@@ -220,6 +231,7 @@ GERMAN = Wording(
 LANGUAGES: Mapping[str, Wording] = {"en": ENGLISH, "de": GERMAN}
 
 
-def wording_for(locale: str | None) -> Wording:
-    """German for ``de``, ``de-AT``, ``de_CH`` …; English for everything else."""
-    return LANGUAGES.get((locale or "en").lower().replace("_", "-").split("-")[0], ENGLISH)
+def wording_for(locale: str | None, options: str = "") -> Wording:
+    """German for ``de``, ``de-AT``, ``de_CH`` …; English for everything else. Advised commands have ``options``."""
+    language = LANGUAGES.get((locale or "en").lower().replace("_", "-").split("-")[0], ENGLISH)
+    return replace(language, options=options)

@@ -255,12 +255,3 @@ async def test_plain_http_is_warned_about_each_time(
     gateway.approve()
     assert await cli("status") == 0
     assert "PINs travel readable" in capsys.readouterr().err
-
-
-def test_the_environment_decides_where_state_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kiosk_client.cli import default_state_dir
-
-    assert str(default_state_dir({"XDG_STATE_HOME": "/state"})) == "/state/stampgate-kiosk"
-    monkeypatch.setenv("HOME", "/home/kiosk")
-    assert str(default_state_dir({"XDG_STATE_HOME": "relative"})) == "/home/kiosk/.local/state/stampgate-kiosk"
-    assert default_state_dir({}).is_absolute()
