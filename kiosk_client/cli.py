@@ -293,6 +293,7 @@ async def _condition(
 
 @app.command(epilog=f"Example: {PROGRAM} stamp clock_in --number 1042 --pin-file ~/.my-pin")
 def stamp(
+    context: typer.Context,
     action: Annotated[str, typer.Argument(help="One of: " + ", ".join(ACTIONS) + ".")],
     number: Annotated[str, typer.Option("--number", "-n", help="Personnel number; leading zeros count.")],
     pin_stdin: Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")] = False,
@@ -305,6 +306,8 @@ def stamp(
     state_dir: StateDir = None,
 ) -> None:
     """Stamp once: sign in, stamp, sign out. The PIN is asked for hidden; it is never an argument."""
+    telling = context.ensure_object(Telling)
+    telling.wording = replace(telling.wording, stamping=True)
     wanted = action.lower().replace("-", "_")
     if wanted not in ACTIONS:
         raise WrongUse(f"The action is one of {', '.join(ACTIONS)}")

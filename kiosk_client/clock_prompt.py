@@ -63,7 +63,7 @@ class ClockPrompt:
         self._language = language
         self._options = options
         self._timing = timing or Timing()
-        self._wording: Wording = wording_for(language, options)
+        self._wording: Wording = wording_for(language, options, stamping=True)
         self._zone: tzinfo = UTC
         self._probe_at = 0.0
         self._notice = ""
@@ -119,7 +119,8 @@ class ClockPrompt:
         """Company, place, language and zone as the gateway tells them; True if what is shown changes."""
         before = self._notice, self._wording, self._zone
         company = device.company
-        self._wording = wording_for(self._language or (company.locale if company else None), self._options)
+        locale = self._language or (company.locale if company else None)
+        self._wording = wording_for(locale, self._options, stamping=True)
         self._zone = zone_of(company.timezone if company else None)
         place = " · ".join(plain(text) for text in (device.label, device.location) if text)
         self._notice = f"{BOLD}{plain(company.name) if company else ''}{PLAIN}\r\n{place}\r\n"

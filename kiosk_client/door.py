@@ -129,7 +129,7 @@ class Door:
         self.words: tuple[str, ...] = ()
         self.company = ""
         self.place = ""
-        self.wording: Wording = wording_for(language, options)
+        self.wording: Wording = wording_for(language, options, stamping=True)
         self.zone: tzinfo = UTC
 
     @property
@@ -350,7 +350,8 @@ class Door:
     def _take_over(self, device: DeviceAnswer) -> None:
         """Company, place, language and zone as the gateway tells them."""
         company = device.company
-        self.wording = wording_for(self._language or (company.locale if company else None), self._options)
+        locale = self._language or (company.locale if company else None)
+        self.wording = wording_for(locale, self._options, stamping=True)
         self.zone = zone_of(company.timezone if company else None)
         self.company = plain(company.name) if company else ""
         self.place = " · ".join(plain(text) for text in (device.label, device.location) if text)

@@ -2,7 +2,7 @@
 
 The names without a place in the protocol are our own, for what goes wrong on this side. ``{}`` is filled with the
 cause, ``{options}`` with what an advised command needs besides, as the last thing in its sentence and without a full
-stop, so that it can be copied.
+stop, so that it can be copied, and ``{stamping}`` with what it means to somebody who wants to stamp.
 """
 
 from __future__ import annotations
@@ -35,15 +35,14 @@ FAULTS_ENGLISH: Mapping[str, str] = {
     "stands: stampgate-kiosk status{options}",
     "enrolment-ended": "The enrolment has ended: IT denied it, or nobody approved it within 30 minutes. Ask IT for a "
     "new code and run: stampgate-kiosk enrol URL --code CODE{options}",
-    "unreachable": "The gateway cannot be reached{}. Nothing can be stamped now. Check the network; if it "
-    "lasts, tell IT.",
+    "unreachable": "The gateway cannot be reached{}. {stamping} Check the network; if it lasts, tell IT.",
     "certificate": "The gateway's certificate is not trusted ({}). With a private CA give its file by --ca-file; "
     "otherwise tell IT.",
     "unexpected-answer": "Something that is not the gateway answered ({}). Check the address and the proxy.",
     "gateway-changed": "The gateway's key is not the one this terminal was enrolled with. Do not type a PIN; tell IT.",
     "stamp-uncertain": "The answer was lost, so it is not certain whether the stamp was recorded. Sign in again: the "
     "state shown there is the truth.",
-    "state-unavailable": "The gateway cannot stamp at the moment. Please try again shortly.",
+    "state-unavailable": "The gateway is not ready at the moment. {stamping} Please try again shortly.",
     "busy": "The gateway is busy. Please try again in a moment.",
     "login-failed": "Number or PIN is wrong. Please try again.",
     "login-throttled": "Too many wrong tries.",
@@ -87,15 +86,14 @@ FAULTS_GERMAN: Mapping[str, str] = {
     "stampgate-kiosk status{options}",
     "enrolment-ended": "Die Anmeldung des Terminals ist beendet: abgelehnt oder nicht innerhalb von 30 Minuten "
     "bestätigt. Bitte bei der IT einen neuen Code holen.",
-    "unreachable": "Der Server ist nicht erreichbar{}. Jetzt kann nicht gestempelt werden. Netz prüfen; wenn es "
-    "dauert, die IT verständigen.",
+    "unreachable": "Der Server ist nicht erreichbar{}. {stamping} Netz prüfen; wenn es dauert, die IT verständigen.",
     "certificate": "Dem Zertifikat des Servers wird nicht vertraut ({}). Bitte die IT verständigen.",
     "unexpected-answer": "Es hat etwas anderes als der Server geantwortet ({}). Adresse und Proxy prüfen.",
     "gateway-changed": "Der Schlüssel des Servers ist nicht der, mit dem dieses Terminal angemeldet wurde. Keine PIN "
     "eingeben; die IT verständigen.",
     "stamp-uncertain": "Die Antwort ging verloren; es ist nicht sicher, ob gebucht wurde. Bitte neu anmelden: der dort "
     "gezeigte Stand gilt.",
-    "state-unavailable": "Der Server kann gerade nicht buchen. Bitte gleich noch einmal versuchen.",
+    "state-unavailable": "Der Server ist gerade nicht bereit. {stamping} Bitte gleich noch einmal versuchen.",
     "busy": "Der Server ist ausgelastet. Bitte gleich noch einmal versuchen.",
     "login-failed": "Nummer oder PIN ist falsch. Bitte noch einmal versuchen.",
     "login-throttled": "Zu viele Fehlversuche.",

@@ -62,6 +62,10 @@ class Wording:
     try_again_in: str
     faults: Mapping[str, str]
     unknown_fault: str
+    no_stamping: str
+    stamping: bool = False
+    """Whether whoever reads this wants to stamp: then a fault says so when that cannot be done."""
+
     options: str = ""
     """What every command that is advised has to end with here: `` --state-dir /srv/terminal``, or nothing."""
 
@@ -83,6 +87,7 @@ class Wording:
             text = self.unknown_fault.replace("{problem}", plain(problem)).replace("{}", plain(cause))
         else:
             text = text.replace("{}", plain(cause))
+            text = text.replace("{stamping}", self.no_stamping if self.stamping else "")
         if retry_at is not None:
             text += " " + self.try_again_at.format(f"{retry_at:%H:%M:%S}")
         elif retry_after is not None and problem not in ("busy", "state-unavailable"):
@@ -172,6 +177,7 @@ ENGLISH = Wording(
     try_again_in="Try again in {} s.",
     faults=FAULTS_ENGLISH,
     unknown_fault="The gateway refused: {problem}. {}",
+    no_stamping="Nothing can be stamped now.",
 )
 
 GERMAN = Wording(
@@ -226,12 +232,16 @@ GERMAN = Wording(
     try_again_in="Neuer Versuch in {} s möglich.",
     faults=FAULTS_GERMAN,
     unknown_fault="Der Server hat abgelehnt: {problem}. {}",
+    no_stamping="Jetzt kann nicht gestempelt werden.",
 )
 
 LANGUAGES: Mapping[str, Wording] = {"en": ENGLISH, "de": GERMAN}
 
 
-def wording_for(locale: str | None, options: str = "") -> Wording:
-    """German for ``de``, ``de-AT``, ``de_CH`` …; English for everything else. Advised commands have ``options``."""
+def wording_for(locale: str | None, options: str = "", *, stamping: bool = False) -> Wording:
+    """German for ``de``, ``de-AT``, ``de_CH`` …; English for everything else.
+
+    Advised commands end with ``options``; ``stamping`` when it is for somebody who wants to stamp.
+    """
     language = LANGUAGES.get((locale or "en").lower().replace("_", "-").split("-")[0], ENGLISH)
-    return replace(language, options=options)
+    return replace(language, options=options, stamping=stamping)

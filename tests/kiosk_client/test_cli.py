@@ -109,7 +109,30 @@ async def test_status_of_a_gateway_that_is_away(
 ) -> None:
     await gateway.stop()
     assert await cli("status") == 4
-    assert "not reachable" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "not reachable" in out
+    assert f"The gateway cannot be reached at {gateway.url}. Check the network" in out
+
+
+@pytest.mark.usefixtures("pin_on_stdin")
+async def test_only_whoever_stamps_is_told_that_nothing_can_be_stamped(
+    gateway: FakeGateway, store: KeyStore, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.faults.refuse["/enrolments"] = Refused("state-unavailable", 503, headers={"Retry-After": "60"})
+    assert await cli("enrol", gateway.url, "--code", CODE, "--no-wait") == 4
+    assert capsys.readouterr().err.startswith("stampgate-kiosk: The gateway is not ready at the moment. Please try")
+    gateway.faults.refuse.clear()
+    assert await cli("enrol", gateway.url, "--no-wait") == 0
+    gateway.approve()
+    assert await cli("status") == 0
+    await gateway.stop()
+    for command in (("change-key",), ("enrol", gateway.url, "--code", CODE, "--force")):
+        assert await cli(*command) == 4
+        assert "stamped" not in capsys.readouterr().err
+    assert store.restore()
+    assert await cli("stamp", "clock_in", "--number", NUMBER, "--pin-stdin") == 4
+    err = capsys.readouterr().err
+    assert f"cannot be reached at {gateway.url}. Nothing can be stamped now. Check the network" in err
 
 
 async def test_a_key_that_expires_soon_is_told(
