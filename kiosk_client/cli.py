@@ -25,7 +25,7 @@ from kiosk_client.answers import ACTIONS
 from kiosk_client.client import KioskClient, require_active
 from kiosk_client.clock_prompt import ClockPrompt, zone_of
 from kiosk_client.enrolment import Enrolment, EnrolmentWanted, Progress, read_code, words_of
-from kiosk_client.errors import KeyStoreFault, KioskError, NotEnrolled, WrongUse
+from kiosk_client.errors import KeyStoreFault, KioskError, NotEnrolled, TlsMissing, WrongUse
 from kiosk_client.gateway_address import GatewayAddress, read_address
 from kiosk_client.gateway_connection import client_version
 from kiosk_client.key_change import KeyChange
@@ -182,9 +182,22 @@ def enrol(
     _warn_if_readable(address)
     try:
         asyncio.run(_enrol(_ceremony(store), wanted, wording, wait=wait, as_json=as_json))
+    except TlsMissing as fault:
+        raise KioskError(_what_of_tls(address, allowed=insecure_http)) from fault
     except KeyboardInterrupt:
         typer.echo(f"\nNothing is lost. To go on: {_enrol_again(wording, address)}", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _what_of_tls(address: GatewayAddress, *, allowed: bool) -> str:
+    """What to do about an address without TLS; plain HTTP only where it would be taken."""
+    said = f"The gateway at {address.origin} does not speak TLS."
+    if address.loopback or allowed:
+        return f"{said} Try {address.without_tls}"
+    return (
+        f"{said} Give the https address of the proxy before it, or for a test {address.without_tls} with "
+        "--insecure-http: PINs would travel readable for everyone on the way."
+    )
 
 
 def _quiet_client(stored: StoredKey) -> KioskClient:

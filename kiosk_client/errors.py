@@ -112,6 +112,12 @@ class CertificateRefused(KioskError):
     problem = "certificate"
 
 
+class TlsMissing(KioskError):
+    """What answers at an https address does not speak TLS."""
+
+    problem = "tls-missing"
+
+
 class UnexpectedAnswer(KioskError):
     """Something answered, but not as the protocol says: a proxy, a portal, another program."""
 

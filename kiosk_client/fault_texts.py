@@ -38,6 +38,7 @@ FAULTS_ENGLISH: Mapping[str, str] = {
     "unreachable": "The gateway cannot be reached{}. {stamping} Check the network; if it lasts, tell IT.",
     "certificate": "The gateway's certificate is not trusted ({}). With a private CA give its file by --ca-file; "
     "otherwise tell IT.",
+    "tls-missing": "The gateway at {} does not speak TLS. It, or a proxy before it, has to: tell IT.",
     "unexpected-answer": "Something that is not the gateway answered ({}). Check the address and the proxy.",
     "gateway-changed": "The gateway's key is not the one this terminal was enrolled with. Do not type a PIN; tell IT.",
     "stamp-uncertain": "The answer was lost, so it is not certain whether the stamp was recorded. Sign in again: the "
@@ -88,6 +89,7 @@ FAULTS_GERMAN: Mapping[str, str] = {
     "bestätigt. Bitte bei der IT einen neuen Code holen.",
     "unreachable": "Der Server ist nicht erreichbar{}. {stamping} Netz prüfen; wenn es dauert, die IT verständigen.",
     "certificate": "Dem Zertifikat des Servers wird nicht vertraut ({}). Bitte die IT verständigen.",
+    "tls-missing": "Der Server unter {} spricht kein TLS. Er oder ein Proxy vor ihm muss es: die IT verständigen.",
     "unexpected-answer": "Es hat etwas anderes als der Server geantwortet ({}). Adresse und Proxy prüfen.",
     "gateway-changed": "Der Schlüssel des Servers ist nicht der, mit dem dieses Terminal angemeldet wurde. Keine PIN "
     "eingeben; die IT verständigen.",

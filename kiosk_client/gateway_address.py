@@ -39,6 +39,12 @@ class GatewayAddress:
         """Whether everyone on the way can read the PINs: allowed by ``--insecure-http`` only."""
         return not (self.encrypted or self.loopback)
 
+    @property
+    def without_tls(self) -> str:
+        """The address of the same port by plain HTTP."""
+        port = "" if URL(self.origin).explicit_port else ":443"
+        return f"http://{self.authority}{port}"
+
     def url(self, target: str) -> URL:
         """The address of a request target, byte for byte as it is signed."""
         return URL(self.origin + target, encoded=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from kiosk_client.errors import CertificateRefused, GatewayUnreachable, KeyStoreFault, UnexpectedAnswer
+from kiosk_client.errors import CertificateRefused, GatewayUnreachable, KeyStoreFault, TlsMissing, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,10 @@ ANSWER_BYTES = 256 * 1024
 
 KEEP_ALIVE_SECONDS = 15.0
 """Shorter than any server's or proxy's: a PIN is not sent into a connection that is just being closed."""
+
+
+NO_TLS = ("wrong version number", "record layer failure")
+"""How OpenSSL, before 3.2 and since, calls an answer that is no TLS, such as plain HTTP."""
 
 
 def client_version() -> str:
@@ -126,7 +130,7 @@ class GatewayConnection:
         """Send once and read the answer within ``timeout`` seconds.
 
         Raises ``GatewayUnreachable`` (its ``maybe_processed`` says whether the request may have arrived),
-        ``CertificateRefused``, ``UnexpectedAnswer`` for what is not HTTP or too long.
+        ``CertificateRefused``, ``TlsMissing``, ``UnexpectedAnswer`` for what is not HTTP or too long.
         """
         try:
             async with self._open().request(
@@ -153,6 +157,8 @@ class GatewayConnection:
                     location=field("Location"),
                 )
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as fault:
+            if any(text in str(fault) for text in NO_TLS):
+                raise TlsMissing(self.address.origin) from None
             raise CertificateRefused(_certificate_cause(fault)) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise GatewayUnreachable(f" at {self.address.origin}") from None

@@ -120,7 +120,7 @@ def condition_of(
     """
     expires = None if device is None else device.key_expires_at
     expires_in = None if expires is None else (expires.timestamp() - server_now) / DAY_SECONDS
-    answered = fault is None or fault.problem not in ("unreachable", "certificate", "unexpected-answer")
+    answered = fault is None or fault.problem not in ("unreachable", "certificate", "tls-missing", "unexpected-answer")
     advice = None if fault is None else fault.told(wording)
     if fault is None and device is not None and device.state == "pending":
         advice = "Waiting for approval by IT. The words are shown by: " + words_shown_by

@@ -246,6 +246,32 @@ async def test_wrong_use_is_one_line_and_exit_code_2(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+async def test_a_gateway_without_tls_is_told_apart_and_plain_http_advised_where_it_is_taken(
+    gateway: FakeGateway, store: KeyStore, cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    https = f"https://127.0.0.1:{gateway.port}"
+    assert await cli("enrol", https, "--code", CODE) == 1
+    err = capsys.readouterr().err
+    assert err == f"stampgate-kiosk: The gateway at {https} does not speak TLS. Try {gateway.url}\n"
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("kiosk_client.gateway_address.is_loopback", lambda host: False)
+        assert await cli("enrol", https, "--code", CODE) == 1
+        err = capsys.readouterr().err
+        assert "does not speak TLS. Give the https address of the proxy" in err
+        assert f"for a test {gateway.url} with --insecure-http" in err
+        assert await cli("enrol", https, "--code", CODE, "--insecure-http") == 1
+        assert f"Try {gateway.url}" in capsys.readouterr().err
+    assert await cli("enrol", gateway.url, "--code", CODE, "--no-wait") == 0
+    gateway.approve()
+    assert await cli("status") == 0
+    store.save(replace(the_key(store), url=https))
+    capsys.readouterr()
+    assert await cli("status") == 1
+    out = capsys.readouterr().out
+    assert f"{https} (not reachable)" in out
+    assert f"The gateway at {https} does not speak TLS. It, or a proxy before it, has to: tell IT." in out
+
+
 async def test_plain_http_is_warned_about_each_time(
     gateway: FakeGateway, store: KeyStore, cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

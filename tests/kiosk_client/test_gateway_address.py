@@ -26,6 +26,20 @@ def test_an_address_is_read(text: str, origin: str, authority: str, code: str | 
 
 
 @pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("https://localhost:8080", "http://localhost:8080"),
+        ("https://stamp.example", "http://stamp.example:443"),
+        ("https://[::1]", "http://[::1]:443"),
+    ],
+)
+def test_the_same_port_by_plain_http(text: str, plain: str) -> None:
+    address, _ = read_address(text, insecure_http=False)
+    assert address.without_tls == plain
+    assert read_address(plain, insecure_http=True)[0].authority == plain.removeprefix("http://")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "stamp.example",
