@@ -5,6 +5,7 @@ One frozen value per language, so that a missing sentence is a type error and no
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kiosk_client.answers import Status
+
+
+SOON = 90.0
+"""Below so many seconds of waiting a countdown says more than a minute of the clock."""
 
 
 def plain(text: str) -> str:
@@ -88,10 +93,10 @@ class Wording:
         else:
             text = text.replace("{}", plain(cause))
             text = text.replace("{stamping}", self.no_stamping if self.stamping else "")
-        if retry_at is not None:
-            text += " " + self.try_again_at.format(f"{retry_at:%H:%M:%S}")
+        if retry_at is not None and (retry_after is None or retry_after >= SOON):
+            text += " " + self.try_again_at.format(f"{full_minute(retry_at):%H:%M}")
         elif retry_after is not None and problem not in ("busy", "state-unavailable"):
-            text += " " + self.try_again_in.format(max(1, round(retry_after)))
+            text += " " + self.try_again_in.format(max(1, math.ceil(retry_after)))
         return " ".join(text.split()).replace("{options}", self.options)
 
     def date(self, now: datetime) -> str:
@@ -118,6 +123,12 @@ def duration(seconds: float) -> str:
     """Hours and minutes worked, rounded down: ``7:32``."""
     minutes = max(0, int(seconds)) // 60
     return f"{minutes // 60}:{minutes % 60:02d}"
+
+
+def full_minute(time: datetime) -> datetime:
+    """``time``, or the next full minute after it: whoever comes back at the minute shown must not be too early."""
+    minutes = math.ceil(time.timestamp() / 60)
+    return moment(minutes * 60, time.tzinfo)
 
 
 def moment(unix: float, zone: tzinfo | None = None) -> datetime:

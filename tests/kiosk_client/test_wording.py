@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -67,5 +67,26 @@ def test_an_unknown_problem_is_told_all_the_same() -> None:
 
 def test_a_lock_says_when_in_the_companys_time() -> None:
     fault = refusal("login-throttled", status=429, retry_after=300, retry_at=NOON)
-    assert fault.told(ENGLISH, BERLIN) == "Too many wrong tries. Try again at 12:00:00."
+    assert fault.told(ENGLISH, BERLIN) == "Too many wrong tries. Try again at 12:00."
+    assert fault.told(GERMAN, BERLIN) == "Zu viele Fehlversuche. Neuer Versuch um 12:00 möglich."
     assert refusal("login-throttled", status=429, retry_after=300).message.endswith("Try again in 300 s.")
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        (NOON - timedelta(milliseconds=1), "12:00"),
+        (NOON, "12:00"),
+        (NOON + timedelta(milliseconds=1), "12:01"),
+        (NOON + timedelta(seconds=59), "12:01"),
+        (datetime(2026, 3, 29, 0, 59, 30, tzinfo=UTC), "03:00"),  # the clocks go forward
+    ],
+)
+def test_at_the_minute_shown_the_lock_has_ended(ends: datetime, shown: str) -> None:
+    fault = refusal("login-throttled", status=429, retry_after=300, retry_at=ends)
+    assert fault.told(ENGLISH, BERLIN).endswith(f"Try again at {shown}.")
+
+
+def test_a_short_wait_is_told_in_seconds() -> None:
+    fault = refusal("login-throttled", status=429, retry_after=5, retry_at=NOON)
+    assert fault.told(ENGLISH, BERLIN).endswith("Try again in 5 s.")
