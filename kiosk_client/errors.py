@@ -32,7 +32,10 @@ class KioskError(Exception):
         retry_at: datetime | None = None,
         maybe_processed: bool = False,
     ) -> None:
-        """``cause`` is a detail behind the text; ``retry_after`` seconds; ``retry_at`` the same as a time."""
+        """``cause`` is a detail behind the text; ``retry_after`` seconds; ``retry_at`` the same as a time.
+
+        The time is told in its own zone: the machine's, or the company's where that is known.
+        """
         super().__init__(cause)
         self.cause = cause
         self.problem = problem or type(self).problem
@@ -47,8 +50,10 @@ class KioskError(Exception):
         return self.told(ENGLISH)
 
     def told(self, wording: Wording, zone: tzinfo | None = None) -> str:
-        """The same in the language of ``wording``, times in ``zone`` (left out: the machine's own)."""
-        retry_at = None if self.retry_at is None else self.retry_at.astimezone(zone)
+        """The same in the language of ``wording``, times in ``zone`` (left out: in the one that they have)."""
+        retry_at = self.retry_at
+        if retry_at is not None and zone is not None:
+            retry_at = retry_at.astimezone(zone)
         return wording.fault(self.problem, self.cause, retry_at, self.retry_after)
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kiosk_client.clock_prompt import zone_of
-from kiosk_client.errors import ActionNotValid, KioskError, StampUncertain
+from kiosk_client.errors import ActionNotValid, KioskError, LoginThrottled, StampUncertain
 from kiosk_client.presentation import rfc3339
 from kiosk_client.wording import ENGLISH, moment, plain
 
@@ -33,14 +33,19 @@ async def stamp_once(
         if settle is not None:
             await settle()
         company = (await client.device()).company
-        session = await client.login(number, pin)
+        zone = zone_of(company.timezone if company else None)
+        try:
+            session = await client.login(number, pin)
+        except LoginThrottled as locked:
+            if company is not None and locked.retry_at is not None:
+                locked.retry_at = locked.retry_at.astimezone(zone)
+            raise
         try:
             return session, await client.stamp(session, action, stamp_id), company
         except StampUncertain as lost:
             raise KioskError(f"{lost.message} To finish it safely: add --stamp-id {lost.stamp_id}") from None
         except ActionNotValid as refused:
             current = refused.current or session.status
-            zone = zone_of(company.timezone if company else None)
             words = ENGLISH.state(current, zone, moment(client.server_clock.now(), zone))
             valid = ", ".join(plain(name) for name in current.actions)
             raise KioskError(f"{refused.message} Now: {words}. Valid: {valid}") from None

@@ -9,7 +9,9 @@ import pty
 import ssl
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -206,6 +208,20 @@ async def test_a_failed_login_is_one_line_without_number_or_pin(
     assert err == "stampgate-kiosk: Number or PIN is wrong. Please try again.\n"
 
 
+@pytest.mark.usefixtures("pin_on_stdin")
+async def test_the_end_of_a_lock_is_told_in_the_companys_time(
+    gateway: FakeGateway, enrolled: StoredKey, cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.timezone = "Asia/Kathmandu"  # 5:45 h ahead of UTC: no machine that runs this is there
+    gateway.faults.refuse["/auth"] = Refused("login-throttled", 429, headers={"Retry-After": "300"})
+    before = datetime.now(UTC) + timedelta(seconds=300)
+    assert await cli("stamp", "clock_in", "-n", NUMBER, "--pin-stdin") == 1
+    zone = ZoneInfo(gateway.timezone)
+    expected = {f"{(before + timedelta(seconds=59 + late)).astimezone(zone):%H:%M}" for late in (0, 10)}
+    err = capsys.readouterr().err
+    assert err.partition("Try again at ")[2] in {f"{minute}.\n" for minute in expected}
+
+
 @pytest.mark.parametrize("pin", ["", "12a456", "1234567890123"])
 async def test_what_is_no_pin_is_wrong_use(
     gateway: FakeGateway, enrolled: StoredKey, cli: Cli, monkeypatch: pytest.MonkeyPatch, pin: str
@@ -298,8 +314,6 @@ async def _tls_front(gateway: FakeGateway, context: ssl.SSLContext) -> int:
 
 
 def _certificate(directory: Path) -> tuple[Path, Path]:
-    from datetime import UTC, datetime, timedelta
-
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
