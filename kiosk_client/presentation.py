@@ -163,9 +163,7 @@ def show_condition(condition: Condition) -> None:
     lines = {
         "Terminal": " · ".join(plain(text) for text in (condition.label, condition.location) if text),
         "Company": plain(condition.company or ""),
-        "Gateway": f"{condition.url}{'' if condition.reachable else ' (not reachable)'}"
-        if condition.url
-        else "none yet",
+        "Gateway": _gateway_line(condition),
         "State": condition.state,
         "Device id": plain(condition.device_id or ""),
         "Thumbprint": condition.keyid or "",
