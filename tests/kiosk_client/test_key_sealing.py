@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kiosk_client import KeyStore, StoredKey
-from kiosk_client.cli import app, default_state_dir
+from kiosk_client.cli import app
 from kiosk_client.errors import KeyStoreFault
 from kiosk_client.key_sealing import CREDENTIAL, wrap_of
 from kiosk_client.next_key import NextKey
+from kiosk_client.state_directory import default_state_dir
 
 if TYPE_CHECKING:
     from tests.kiosk_client.conftest import Cli
