@@ -9,11 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import platform
-import random
-import signal
 import sys
-import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -23,24 +19,25 @@ import typer
 
 from kiosk_client.answers import ACTIONS
 from kiosk_client.client import KioskClient, require_active
-from kiosk_client.clock_prompt import ClockPrompt, zone_of
+from kiosk_client.clock_command import line_by_line, on_the_screen
+from kiosk_client.clock_prompt import zone_of
 from kiosk_client.enrolment import Enrolment, EnrolmentWanted, Progress, read_code, words_of
 from kiosk_client.errors import KeyStoreFault, KioskError, NotEnrolled, TlsMissing, WrongUse
 from kiosk_client.gateway_address import GatewayAddress, read_address
 from kiosk_client.gateway_connection import client_version
-from kiosk_client.key_change import KeyChange
-from kiosk_client.key_sealing import CREDENTIAL, wrap_of
-from kiosk_client.key_store import KeyStore, StoredKey
+from kiosk_client.key_sealing import CREDENTIAL
 from kiosk_client.next_key import short_use, sole_user
+from kiosk_client.parts import ceremony_of, client_of, key_change_of, store_of
 from kiosk_client.pin_entry import read_pin
 from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
-from kiosk_client.state_directory import default_state_dir, state_dir_option
-from kiosk_client.terminal_keys import CLEAR_SCREEN, Interrupted, Leave, TerminalKeys
+from kiosk_client.state_directory import state_dir_option
 from kiosk_client.wording import ENGLISH, Wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kiosk_client.key_store import KeyStore, StoredKey
 
 PROGRAM = "stampgate-kiosk"
 INTERRUPTED = 130
@@ -102,16 +99,8 @@ CaFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
-def _store(state_dir: Path | None) -> KeyStore:
-    return KeyStore(state_dir or default_state_dir(os.environ), wrap_of(os.environ, os.urandom))
-
-
-def _platform() -> str:
-    return f"{platform.system()} {platform.machine()}".strip() or "unknown"
-
-
 def _client(stored: StoredKey, ca_file: Path | None = None) -> KioskClient:
-    client = KioskClient.of(stored, ca_file=None if ca_file is None else str(ca_file), platform=_platform())
+    client = client_of(stored, ca_file)
     _warn_if_readable(client.address)
     return client
 
@@ -167,7 +156,7 @@ def enrol(
     It makes the terminal's key and shows five words for IT. Interrupted, or the answer was lost? Run it again: it goes
     on where it was, and a code is needed only once.
     """
-    store, wording = _store(state_dir), _wording(state_dir)
+    store, wording = store_of(state_dir), _wording(state_dir)
     address, code_in_url = read_address(url, insecure_http=insecure_http)
     text = code or code_in_url
     if text is None and sys.stdin.isatty() and (force or store.load() is None):
@@ -181,7 +170,7 @@ def enrol(
     )
     _warn_if_readable(address)
     try:
-        asyncio.run(_enrol(_ceremony(store), wanted, wording, wait=wait, as_json=as_json))
+        asyncio.run(_enrol(ceremony_of(store), wanted, wording, wait=wait, as_json=as_json))
     except TlsMissing as fault:
         raise KioskError(_what_of_tls(address, allowed=insecure_http)) from fault
     except KeyboardInterrupt:
@@ -198,14 +187,6 @@ def _what_of_tls(address: GatewayAddress, *, allowed: bool) -> str:
         f"{said} Give the https address of the proxy before it, or for a test {address.without_tls} with "
         "--insecure-http: PINs would travel readable for everyone on the way."
     )
-
-
-def _quiet_client(stored: StoredKey) -> KioskClient:
-    return KioskClient.of(stored, platform=_platform())
-
-
-def _ceremony(store: KeyStore) -> Enrolment:
-    return Enrolment(store, _quiet_client, clock=time.time, sleep=asyncio.sleep, randomness=os.urandom)
 
 
 async def _enrol(ceremony: Enrolment, wanted: EnrolmentWanted, wording: Wording, *, wait: bool, as_json: bool) -> None:
@@ -257,7 +238,7 @@ def status(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDir = 
 
     It tells of the enrolment, the gateway, the clock and the key.
     """
-    store, wording = _store(state_dir), _wording(state_dir)
+    store, wording = store_of(state_dir), _wording(state_dir)
     stored, fault = store.load(), None
     if stored is None:
         advice = wording.fault("not-enrolled")
@@ -281,11 +262,11 @@ async def _condition(
     async with _client(stored, ca_file) as client:
         try:
             if alone and stored.state == "active":
-                await _key_change(store, client).settle()
+                await key_change_of(store, client).settle()
                 stored = store.load() or stored
             device = await client.device()
             if alone and stored.state == "pending":
-                stored = _ceremony(store).keep(stored, device)  # approved meanwhile: people can stamp from now on
+                stored = ceremony_of(store).keep(stored, device)  # approved meanwhile: people can stamp from now on
         except KioskError as caught:
             fault = caught
         condition = condition_of(
@@ -326,12 +307,12 @@ def stamp(
         raise WrongUse(f"The action is one of {', '.join(ACTIONS)}")
     if not (number.isascii() and number.isdigit() and len(number) <= 12):
         raise WrongUse("A personnel number has 1 to 12 digits")
-    store = _store(state_dir)
+    store = store_of(state_dir)
     require_active(store.load())
     pin = read_pin(from_stdin=pin_stdin, file=pin_file)
     with short_use(store) as alone:
         client = _client(require_active(store.load()), ca_file)  # it may be another key than before the PIN was typed
-        settle = _key_change(store, client).settle if alone else None
+        settle = key_change_of(store, client).settle if alone else None
         sign_in, stamped, company = asyncio.run(stamp_once(client, wanted, number, pin, stamp_id, settle))
     if as_json:
         _print_json(stamped_json(sign_in, stamped))
@@ -346,7 +327,7 @@ def change_key(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDi
     As after somebody had the terminal in their hands; the clock does it by itself every 30 days. Interrupted, or the
     answer was lost? Nothing is: every command finds the key that is in force.
     """
-    store = _store(state_dir)
+    store = store_of(state_dir)
     require_active(store.load())
     with sole_user(store.directory, patience=PATIENCE):
         stored, expires_at = asyncio.run(_change_key(store, ca_file))
@@ -360,7 +341,7 @@ def change_key(as_json: Json = False, ca_file: CaFile = None, state_dir: StateDi
 
 async def _change_key(store: KeyStore, ca_file: Path | None) -> tuple[StoredKey, str | None]:
     async with _client(require_active(store.load()), ca_file) as client:
-        stored = await _key_change(store, client).change()
+        stored = await key_change_of(store, client).change()
         return stored, rfc3339((await client.device()).key_expires_at)
 
 
@@ -371,7 +352,7 @@ def seal(state_dir: StateDir = None) -> None:
     A sealed one stays as it is. Inside the service's unit the clock does it by itself at its start;
     docs/terminals-pi.md has the credential.
     """
-    store = _store(state_dir)
+    store = store_of(state_dir)
     if store.wrap is None:
         raise KeyStoreFault(f"There is no credential {CREDENTIAL}: run this inside the service's unit")
     if store.load() is None:
@@ -379,10 +360,6 @@ def seal(state_dir: StateDir = None) -> None:
     with sole_user(store.directory, patience=PATIENCE):
         changed = store.seal()
     typer.echo("The key file is sealed." if changed else "The key file was sealed already.")
-
-
-def _key_change(store: KeyStore, client: KioskClient) -> KeyChange:
-    return KeyChange(store, client, randomness=os.urandom)
 
 
 @app.command(epilog=f"Example: {PROGRAM} clock --lang de")
@@ -399,7 +376,7 @@ def clock(
     enrolled it says how to do that; while IT has not approved it shows the five words, and then becomes the clock by
     itself.
     """
-    store, options = _store(state_dir), _wording(state_dir).options
+    store, options = store_of(state_dir), _wording(state_dir).options
     if not sys.stdin.isatty():
         raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp{options}")
     language = None if lang is None else lang.value
@@ -410,67 +387,13 @@ def clock(
     with sole_user(store.directory, patience=PATIENCE):
         store.seal()
         if full_screen:
-            interrupted = asyncio.run(_clock_screen(store, ca_file, language, options, ascii_only=ascii_only))
+            screen = on_the_screen(store, ca_file, language, options, ascii_only=ascii_only)
+            interrupted = asyncio.run(screen)
         else:
-            interrupted = asyncio.run(_clock(store, ca_file, language, options))
+            client = _client(require_active(store.load()), ca_file)
+            interrupted = asyncio.run(line_by_line(store, client, language, options))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
-
-
-async def _clock_screen(
-    store: KeyStore, ca_file: Path | None, language: str | None, options: str, *, ascii_only: bool
-) -> bool:
-    """Run it on the whole screen; returns whether Ctrl-C ended it."""
-    for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
-        del os.environ[name]  # its logs and development tools would record keys
-    from kiosk_client.clock_app import ClockApp  # half a second that no other command needs
-    from kiosk_client.clock_face import ASCII, glyphs_for
-    from kiosk_client.door import Door, Parts
-
-    parts = Parts(
-        store=store,
-        enrolment=_ceremony(store),
-        make_client=lambda stored: KioskClient.of(
-            stored, ca_file=None if ca_file is None else str(ca_file), platform=_platform()
-        ),
-        make_key_change=lambda client: _key_change(store, client),
-    )
-    fraction = random.SystemRandom().random
-    door = Door(parts, clock=time.monotonic, fraction=fraction, language=language, options=options)
-    glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
-    screen = ClockApp(door, glyphs)
-    try:
-        await screen.run_async(mouse=False)
-    finally:
-        await door.close()
-    if os.environ.get("TERM") == "linux":
-        typer.echo(CLEAR_SCREEN, nl=False)  # older consoles have no alternate screen: a name would stay
-    if screen.broken is not None:
-        raise screen.broken
-    typer.echo(door.wording.goodbye)
-    return screen.interrupted
-
-
-async def _clock(store: KeyStore, ca_file: Path | None, language: str | None, options: str) -> bool:
-    """Run it line by line; returns whether Ctrl-C ended it."""
-    running, received = asyncio.current_task(), set[signal.Signals]()
-    if running is not None:
-
-        def end(number: signal.Signals) -> None:
-            received.add(number)
-            running.cancel()
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, end, number)
-    async with _client(require_active(store.load()), ca_file) as client:
-        with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
-            key_change = _key_change(store, client)
-            prompt = ClockPrompt(client, keys, language=language, options=options, key_change=key_change)
-            try:
-                await prompt.run()
-            except (Leave, asyncio.CancelledError) as left:
-                prompt.say_goodbye()
-                return isinstance(left, Interrupted) or signal.SIGINT in received
 
 
 def run(arguments: Sequence[str]) -> int:

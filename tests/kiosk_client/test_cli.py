@@ -400,7 +400,7 @@ async def test_an_unexpected_fault_is_one_line_without_what_was_typed(
     def broken(*_: object) -> None:
         raise RuntimeError("secret 271828")
 
-    monkeypatch.setattr("kiosk_client.cli._store", broken)
+    monkeypatch.setattr("kiosk_client.cli.store_of", broken)
     assert await cli("status") == 1
     assert capsys.readouterr().err == "stampgate-kiosk: Unexpected fault of this program: RuntimeError\n"
 
