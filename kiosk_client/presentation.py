@@ -58,7 +58,7 @@ def stamped_line(sign_in: SignIn, stamped: Stamped, zone: tzinfo) -> str:
     return (
         f"{stamped.stamp.at.astimezone(zone):%H:%M:%S}  {ENGLISH.action(stamped.stamp.action)}{again}: "
         f"{plain(sign_in.employee.display_name)} is {ENGLISH.states.get(stamped.status.state, '?').lower()}, "
-        f"worked today {duration(stamped.status.worked_today_seconds)} h"
+        f"worked today {duration(stamped.status.worked_today_seconds)}"
     )
 
 

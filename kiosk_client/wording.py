@@ -120,9 +120,9 @@ class Wording:
 
 
 def duration(seconds: float) -> str:
-    """Hours and minutes worked, rounded down: ``7:32``."""
-    minutes = max(0, int(seconds)) // 60
-    return f"{minutes // 60}:{minutes % 60:02d}"
+    """Hours and minutes worked, rounded down, as on all pages: ``7 h 32 min``, ``15 min``."""
+    hours, minutes = divmod(max(0, int(seconds)) // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def full_minute(time: datetime) -> datetime:
@@ -157,7 +157,7 @@ ENGLISH = Wording(
     since="{} since {}",
     days=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
     day_format="%Y-%m-%d",
-    worked_today="Worked today: {} h",
+    worked_today="Worked today: {}",
     failed_attempts="Failed attempts since your last sign-in: {}",
     clock_out_missing="Your last clock-out is missing. Please tell HR.",
     choice="Your choice",
@@ -212,7 +212,7 @@ GERMAN = Wording(
     since="{} seit {}",
     days=("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"),
     day_format="%d.%m.%Y",
-    worked_today="Heute gearbeitet: {} h",
+    worked_today="Heute gearbeitet: {}",
     failed_attempts="Fehlversuche seit der letzten Anmeldung: {}",
     clock_out_missing="Die letzte Gehen-Buchung fehlt. Bitte der Personalabteilung melden.",
     choice="Auswahl",

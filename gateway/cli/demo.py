@@ -39,8 +39,9 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--lan", help="Listen on the network, so that a real phone can scan.")
         ] = False,
         data_dir: Annotated[
-            Path, typer.Option("--data-dir", metavar="DIR", help="Where the demo is kept.")
-        ] = DEFAULT_DIRECTORY,
+            Path | None,
+            typer.Option("--data-dir", metavar="DIR", help=rf"Where it is kept \[default: {DEFAULT_DIRECTORY}]."),
+        ] = None,
     ) -> None:
         """Show everything at once: a company, people with PINs, a terminal that stamps, a link for a phone."""
         from gateway.listening import AddressInUse, bind
@@ -53,7 +54,8 @@ def register(app: typer.Typer) -> None:
         from gateway import logs
         from gateway.settings import Settings
 
-        chosen_data_dir.set(data_dir)
+        data_dir = data_dir or chosen_data_dir.get() or DEFAULT_DIRECTORY
+        chosen_data_dir.set(data_dir)  # for what is printed to be typed next
         bound = listening.getsockname()[1]
         name = lan_address() if lan else "localhost"
         settings = Settings.load(
@@ -118,7 +120,7 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal, *, lan: bo
     say(f"Add yours  {command('device', 'add', 'Front door', company=COMPANY)}")
     say(f"Console    {url}/console")
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
-    say(f"Register   {url}/register founds a company of your own beside this one")
+    say(f"Register   {url}/console/sign-up founds a company of your own beside this one")
     say(f"API        {url}/openapi.json · health {url}/health/ready")
     if await link_is_current(administration, demo):
         link = demo.link(url)

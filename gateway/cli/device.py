@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import device_words, qr
-from gateway.cli.advice import command
+from gateway.cli.advice import command, program
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.naming import some_companies, the_company, the_device
 from gateway.cli.output import confirm, emit_items, emit_json, hint, local_time, rfc3339, say, table
@@ -232,7 +232,7 @@ async def _print_code(site: Administration, registered: Registered, company: str
         return
     say(f"Enrolment code of {registered.device.label}: {registered.enrolment_code}")
     say(f"On a tablet or PC, open: {registered.enrolment_url}")
-    say(f"Without a browser: stampgate-kiosk enrol '{registered.enrolment_url}'")
+    say(f"Without a browser: {program('stampgate-kiosk')} enrol '{registered.enrolment_url}'")
     qr.show(registered.enrolment_url)
     hint(f"Valid until {local_time(registered.expires_at)}, for one terminal, shown this once.")
     device = registered.device

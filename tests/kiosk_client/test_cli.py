@@ -156,7 +156,7 @@ async def test_a_stamp_prints_time_action_state_and_hours(
     gateway.people[NUMBER].worked = 27_180
     assert await cli("stamp", "clock-in", "--number", NUMBER, "--pin-stdin") == 0
     out = capsys.readouterr().out
-    assert "Clock in: Ada Example is in, worked today 7:33 h" in out
+    assert "Clock in: Ada Example is in, worked today 7 h 33 min" in out
     assert gateway.sessions == {}
 
 

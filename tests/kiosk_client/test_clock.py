@@ -107,7 +107,7 @@ async def test_a_person_clocks_in_takes_a_break_and_goes(gateway: FakeGateway, o
     await door.sign_in()
     between = await door.shows("2\x1b[0m  Clock out")
     assert "In since" in between
-    assert "Worked today: 7:33 h" in between
+    assert "Worked today: 7 h 33 min" in between
     assert "Your last clock-out is missing" in between
     assert "Failed attempts" not in between  # there were none
     await door.shows("0\x1b[0m  Done")

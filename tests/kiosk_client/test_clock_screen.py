@@ -126,7 +126,7 @@ async def test_a_person_clocks_in_with_the_keypad_alone(
         await screen.shows(
             "Ada Example",
             "Out since",
-            "Worked today: 7:33 h",
+            "Worked today: 7 h 33 min",
             "Failed attempts since your last sign-in: 2",
             "1 Clock in",
             "0 Done",

@@ -42,7 +42,9 @@ def test_someone_who_never_stamped_is_just_out() -> None:
     assert ENGLISH.state(Status(state="out"), BERLIN, NOON) == "Out"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:00"), (27_180, "7:33"), (-5, "0:00")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 min"), (59.9, "0 min"), (900, "15 min"), (27_180, "7 h 33 min"), (-5, "0 min")]
+)
 def test_durations_are_hours_and_minutes(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 

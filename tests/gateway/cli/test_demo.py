@@ -57,7 +57,7 @@ def demo(directory: Path, port: str = "0") -> Iterator[Demo]:
     log = directory / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*STAMPGATE, "demo", "--port", port, "--data-dir", str(directory / "data")],
+            [*STAMPGATE, "--data-dir", str(directory / "data"), "demo", "--port", port],
             env={**environment(), "PYTHONIOENCODING": "utf-8"},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -101,6 +101,8 @@ async def test_all_that_is_printed_works_and_comes_back(tmp_path: Path) -> None:
         _, *approve = shlex.split(re.findall(r"^Then: (.*)$", added.stderr, re.MULTILINE)[0])
         early = await asyncio.to_thread(stampgate, *approve, "--word", "1=apple")
         assert "there is no" not in early.stderr  # the line finds gateway and terminal; nobody has enrolled there
+        lan = shlex.split(first.found(r"^For a real phone end this one, then: (.*)$"))
+        assert lan[1:] == ["--data-dir", str(tmp_path / "data"), "demo", "--lan", "--port", url.rpartition(":")[2]]
         beside = await asyncio.to_thread(stampgate, "demo", "--port", "0", "--data-dir", str(tmp_path / "data"))
         assert beside.returncode == 1
         assert beside.stderr.splitlines() == [
