@@ -27,20 +27,23 @@ _MAX_PARAMETERS = 8
 
 _KEY = r"[a-z*][a-z0-9_.*-]*+"
 _PLAIN = r"[ !#-\[\]-~]*+"
-_STRING = rf'"{_PLAIN}(?:\\["\\]{_PLAIN})*+"'
+_STRING = rf'"{_PLAIN}(?>(?:\\["\\]{_PLAIN})*)"'
 _NUMBER = r"-?(?:[0-9]{1,12}\.[0-9]{1,3}|[0-9]{1,15})(?![0-9.])"
 _TOKEN = r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*+"  # noqa: S105 - a structured-field token
 _PARAMETER = rf"(?:;{_KEY}(?:=(?:{_STRING}|{_NUMBER}|{_TOKEN}|\?[01]))?)"
-_PARAMETERS = rf"{_PARAMETER}{{0,{_MAX_PARAMETERS}}}+"
+_PARAMETERS = rf"(?>{_PARAMETER}{{0,{_MAX_PARAMETERS}}})"
 _COMPONENT = rf"{_STRING}{_PARAMETERS}"
 
-# Possessive quantifiers throughout: every field is read once, from left to right, whatever it holds.
+# Nothing is given back, so every field is read once, from left to right, whatever it holds: by possessive quantifiers
+# for characters of one class, by atomic groups for the rest. Possessive quantifiers of groups let through what they
+# must not before Python 3.11.5 (python/cpython#106052), and may raise SystemError when something in them is captured,
+# up to 3.12.7 (python/cpython#101955): the one place that captures has a plain quantifier.
 _INPUT_MEMBER = re.compile(
-    rf"({_KEY})=(\((?:{_COMPONENT}(?: {_COMPONENT}){{0,{_MAX_COMPONENTS - 1}}}+)?\))({_PARAMETERS})"
+    rf"({_KEY})=(\((?:{_COMPONENT}(?>(?: {_COMPONENT}){{0,{_MAX_COMPONENTS - 1}}}))?\))({_PARAMETERS})"
 )
 _INPUT_PARAMETER = re.compile(rf";({_KEY})(?:=({_STRING}|{_NUMBER}|{_TOKEN}|\?[01]))?")
 _SIGNATURE_MEMBER = re.compile(
-    rf"({_KEY})=:((?:[A-Za-z0-9+/]{{4}})*+(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{{2}}[AEIMQUYcgkosw048]=)?):"
+    rf"({_KEY})=:((?>(?:[A-Za-z0-9+/]{{4}})*)(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{{2}}[AEIMQUYcgkosw048]=)?):"
 )
 _COMMA = re.compile(r"[ \t]*+,[ \t]*+")
 
@@ -49,7 +52,7 @@ _COMMA = re.compile(r"[ \t]*+,[ \t]*+")
 _PLAIN_INPUT = re.compile(
     rf"({_KEY})=((\({ALWAYS_COVERED}(?: \"content-type\")?(?: \"authorization\")?\))"
     r'(?:;(?:created=([1-9][0-9]{0,14})|nonce="([ !#-\[\]-~]*+)"|keyid="([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])"'
-    r'|tag="([a-z-]*+)")){4}+)'
+    r'|tag="([a-z-]*+)")){4})'
 )
 _PLAIN_SIGNATURE = re.compile(rf"({_KEY})=:([A-Za-z0-9+/]{{85}}[AQgw]==):")
 

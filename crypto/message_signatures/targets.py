@@ -12,7 +12,7 @@ from functools import lru_cache
 from crypto.message_signatures.problems import NonCanonicalTarget, UnknownAuthority
 
 # Segments of unreserved characters (RFC 3986 §2.3), none of them empty, "." or "..".
-_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]++)++")
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]++)+")
 # RFC 3986 §3.4; percent signs are looked at apart because they are rare.
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]++")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")

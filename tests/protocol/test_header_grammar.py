@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,6 +19,8 @@ from crypto.message_signatures.fields import read_plain, read_signature_input, r
 from tests.protocol.signed_requests import AUTHORITY, COMPONENTS, KEY, NOW, TARGET, VERIFIER, Forge, digest_field
 from tests.samples import samples
 
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("crypto", "storage", "gateway", "kiosk_client")
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=8)
 KEYS = st.from_regex(r"[a-z*][a-z0-9_.*-]{0,5}", fullmatch=True)
 STRINGS = st.one_of(
@@ -257,3 +261,32 @@ def test_two_kibibytes_of_nonsense_are_refused_in_one_pass(field: str) -> None:
     with pytest.raises(SignatureRefused):
         read_plain(field[:2048], "sig=:AAAA:", KIOSK_TAG)
         select(read_signature_input(field[:2048]), read_signatures("sig=:AAAA:"), KIOSK_TAG)
+
+
+CLASS = re.compile(r"\[(?:\\.|[^\]\\])+\]")
+POSSESSIVE_GROUP = re.compile(r"\)(?:[*+?]|\{+[^{}]*(?:\{[^{}]*\})?[^{}]*\}+)\+")
+
+
+def has_a_possessive_group(line: str) -> bool:
+    return POSSESSIVE_GROUP.search(CLASS.sub("[]", line)) is not None
+
+
+def test_no_quantifier_of_a_group_is_possessive() -> None:
+    """Before Python 3.11.5 some of these match what they must not: the product would be safe on some machines only."""
+    sources = [file for package in PRODUCT for file in (ROOT / package).rglob("*.py")]
+    assert len(sources) > 200
+    found = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for file in sources
+        for line in file.read_text().splitlines()
+        if has_a_possessive_group(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line", [r"(?:/(?!x)[a-z]++)++", r'rf"(?: {ONE}){{0,{MOST - 1}}}+)?"', r"(?:a|(b)){4}+)", r"(?:[()+]x)*+"]
+)
+def test_a_possessive_group_would_be_seen(line: str) -> None:
+    assert has_a_possessive_group(line)
+    assert not has_a_possessive_group(line.replace("}+", "}").replace(")++", ")+").replace(")*+", ")*"))
