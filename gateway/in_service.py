@@ -1,7 +1,9 @@
 """The gateway that is in service from a data directory: only one with `memory://`, and where it is reached.
 
-Two processes with `memory://` on one database would each take a nonce once and count wrong PINs alone. What serves
-holds a lock of the system on a file in the directory, which ends with the process however that ended.
+Two processes with `memory://` on one database would each take a nonce once and count wrong PINs alone. So whoever
+serves holds a lock of the system (flock) on the directory itself: it needs no file that could be deleted or belong to
+somebody else, and it ends with the process however that ended. A file in it tells commands where the gateway is
+reached; whoever wrote it holds a lock on it as long as that is true.
 """
 
 from __future__ import annotations
@@ -9,8 +11,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gateway.http.field_faults import FieldFault
+from gateway.settings import read_public_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +27,17 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 FILE_NAME: Final = "in-service"
-"""Holds the public address of the gateway that has the lock."""
+"""Holds the public address of the gateway that has the lock on it."""
 
 PATIENCE_SECONDS: Final = 0.5
-"""How long a start waits: a command that looks whether somebody serves has the lock for a moment."""
+"""How long a start waits for a lock: a command that looks whether somebody serves has one for a moment."""
 
 LONGEST_ADDRESS: Final = 1024
+
+SAFE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""What lies there under that name might be a link to another file, or a pipe at which one waits for ever."""
+
+log = structlog.get_logger(__name__)
 
 
 class DataDirectoryInUse(Exception):
@@ -33,56 +46,86 @@ class DataDirectoryInUse(Exception):
 
 @contextlib.contextmanager
 def in_service(settings: Settings, address: str) -> Iterator[None]:
-    """Be the gateway of the data directory for the length of the block, reached at `address`.
+    """Be a gateway of the data directory for the length of the block, reached at `address`.
 
-    With a Redis there may be several, which count together; with `memory://` one alone. A directory that cannot be
-    written to is served without a lock: nothing of ours can be there that a second process would share.
+    With a Redis there may be several, which count together, and commands learn the address of the first; with
+    `memory://` one alone. A file system without such locks is served all the same, with a warning in the log.
     Raises `DataDirectoryInUse`.
     """
     alone = settings.redis_url.startswith("memory:")
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(settings.data_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        yield
-        return
-    try:
-        if not _locked(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, PATIENCE_SECONDS):
+    with contextlib.ExitStack() as closing:
+        try:
+            directory = os.open(settings.data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            closing.callback(os.close, directory)
+            is_free = _locked(directory, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        except OSError as error:
+            log.warning("data directory cannot be locked", cause=error.strerror)
+            is_free = True
+        if not is_free:
             raise DataDirectoryInUse(
-                f"{settings.data_dir} is served already, at {_read(handle) or 'another port'}: end that gateway first, "
-                "or choose another --data-dir"
+                f"{settings.data_dir} is served already, at {address_in_service(settings.data_dir) or 'another port'}: "
+                "end that gateway first, or choose another --data-dir"
             )
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, address.encode(), 0)
+        closing.enter_context(_told(settings.data_dir, address))
         yield
-    finally:
-        os.close(handle)
 
 
 def address_in_service(data_dir: Path) -> str | None:
-    """Return where the gateway that now serves from this directory is reached; None when none does."""
+    """Return where the gateway that now serves from this directory is reached; None when none does.
+
+    Whoever can write to the directory can write what they like, so it is an address by the rules of the settings, or
+    none.
+    """
     try:
-        handle = os.open(data_dir / FILE_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        with _opened(data_dir, os.O_RDONLY) as handle:
+            if _try_lock(handle, fcntl.LOCK_SH):  # shared: two commands at once are no gateway
+                return None
+            return read_public_url(os.pread(handle, LONGEST_ADDRESS, 0).decode())
+    except (OSError, UnicodeDecodeError, FieldFault):
         return None
+
+
+@contextlib.contextmanager
+def _told(data_dir: Path, address: str) -> Iterator[None]:
+    """Have commands know the address, unless another gateway of this directory has told its own."""
+    with contextlib.ExitStack() as closing:
+        try:
+            handle = closing.enter_context(_opened(data_dir, os.O_RDWR | os.O_CREAT))
+            if _locked(handle, fcntl.LOCK_EX):
+                # Never empty in between: a command may be reading.
+                os.ftruncate(handle, os.pwrite(handle, address.encode(), 0))
+                closing.callback(os.ftruncate, handle, 0)
+        except OSError as error:
+            log.warning("commands cannot be told the address", cause=error.strerror)
+        yield
+
+
+@contextlib.contextmanager
+def _opened(data_dir: Path, flags: int) -> Iterator[int]:
+    """Open the file, and nothing else that lies there under its name. Raises `OSError`."""
+    handle = os.open(data_dir / FILE_NAME, flags | SAFE, 0o600)
     try:
-        return None if _locked(handle, fcntl.LOCK_EX) else _read(handle)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(0, f"{FILE_NAME} is no file")
+        yield handle
     finally:
         os.close(handle)
 
 
-def _locked(handle: int, kind: int, patience: float = 0.0) -> bool:
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.02)
-        else:
-            return True
+def _locked(handle: int, kind: int) -> bool:
+    """Lock, with patience; False when somebody else has it. Raises `OSError` where nothing can be locked."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _try_lock(handle, kind):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
-def _read(handle: int) -> str | None:
-    return os.pread(handle, LONGEST_ADDRESS, 0).decode("utf-8", "replace").strip() or None
+def _try_lock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -113,16 +113,7 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _public_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = _split(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise FieldFault("must be an address such as https://stamp.example.com")
-        if parts.username is not None or parts.password is not None:
-            raise FieldFault("must not contain a user name or password")
-        if parts.path not in ("", "/") or "?" in value or "#" in value:
-            raise FieldFault("must not have a path, query or fragment")
-        return f"{parts.scheme}://{_authority(parts.netloc, parts.scheme)}"
+        return None if value is None else read_public_url(value)
 
     @field_validator("extra_authorities", mode="before")
     @classmethod
@@ -312,6 +303,18 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
         for name in environment
         if name.startswith(PREFIX) and name not in names and not name.startswith(KIOSK_PREFIX)
     )
+
+
+def read_public_url(value: str) -> str:
+    """Return the address at which people reach a gateway, in its canonical form. Raises `FieldFault`."""
+    parts = _split(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise FieldFault("must be an address such as https://stamp.example.com")
+    if parts.username is not None or parts.password is not None:
+        raise FieldFault("must not contain a user name or password")
+    if parts.path not in ("", "/") or "?" in value or "#" in value:
+        raise FieldFault("must not have a path, query or fragment")
+    return f"{parts.scheme}://{_authority(parts.netloc, parts.scheme)}"
 
 
 def _split(value: str) -> Any:

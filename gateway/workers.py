@@ -68,7 +68,7 @@ class Supervisor:
         while not self._stopping:
             for index, worker in list(self._workers.items()):
                 if worker.poll() is not None and not self._stopping:
-                    log.error("worker ended", worker=index, exit_code=worker.returncode)
+                    log.error("worker ended", worker=index, exit_status=worker.returncode)
                     time.sleep(RESTART_SECONDS)
                     if not self._stopping:
                         self._start(index)

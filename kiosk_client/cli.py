@@ -32,7 +32,7 @@ from kiosk_client.pin_entry import read_pin
 from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
 from kiosk_client.state_directory import state_dir_option
-from kiosk_client.wording import ENGLISH, Wording
+from kiosk_client.wording import ENGLISH, Wording, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -404,7 +404,8 @@ def run(arguments: Sequence[str]) -> int:
     except KioskError as fault:
         return _failed(fault.told(telling.wording), fault.exit_code)
     except typer.TyperException as fault:
-        return _failed(f"{fault.format_message()} (see {_command_of(fault)} --help)", fault.exit_code)
+        said = plain(" ".join(fault.format_message().split()))
+        return _failed(f"{said} (see {_command_of(fault)} --help)", fault.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -422,7 +423,8 @@ def _command_of(fault: typer.TyperException) -> str:
 
 
 def _failed(text: str, code: int) -> int:
-    typer.secho(f"{PROGRAM}: {' '.join(text.split())}", fg=typer.colors.RED, err=True)
+    # Nothing is folded here: an advised command names a directory as it is spelt.
+    typer.secho(f"{PROGRAM}: {text}", fg=typer.colors.RED, err=True)
     return code
 
 

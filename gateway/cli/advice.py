@@ -12,11 +12,17 @@ from gateway.cli.commands import chosen_data_dir
 
 
 def program(name: str) -> str:
-    """Return what to type for one of our programs: its name where it is on the PATH, else the way to it."""
+    """Return one of our programs: its name where it is on the PATH, else the way to it."""
     if shutil.which(name):
         return name
     beside = Path(sys.argv[0]).absolute().with_name(name)
-    return os.path.relpath(beside) if beside.exists() else name
+    # A name without a slash a shell looks for on the PATH alone.
+    return os.path.join(os.path.relpath(beside.parent), name) if beside.exists() else name  # noqa: PTH118 - keeps ./
+
+
+def line(name: str, *words: str) -> str:
+    """Return the line for one of our programs with these words, quoted as a shell needs it."""
+    return shlex.join([program(name), *words])
 
 
 def command(*words: str, company: str | None = None) -> str:
@@ -26,4 +32,4 @@ def command(*words: str, company: str | None = None) -> str:
     if data_dir is not None:
         place += ["--data-dir", str(data_dir)]
     chosen = [] if company is None else ["--company", company]
-    return shlex.join([program("stampgate"), *place, *words, *chosen])
+    return line("stampgate", *place, *words, *chosen)

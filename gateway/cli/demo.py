@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gateway.cli.advice import command, program
+from gateway.cli.advice import command, line
 from gateway.cli.commands import chosen_data_dir
 from gateway.cli.lan import lan_address
 from gateway.cli.output import say, table
@@ -113,8 +112,7 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal, *, lan: bo
     say()
     say(f"Terminal   enrolled, key in {terminal.directory}")
     say(f"           {await _stamp(demo, terminal)}")
-    state_dir = shlex.quote(str(terminal.directory))
-    say(f"           try it: {program('stampgate-kiosk')} clock --state-dir {state_dir}")
+    say(f"           try it: {line('stampgate-kiosk', 'clock', '--state-dir', str(terminal.directory))}")
     port = administration.settings.port
     say(f"Browser    http://localhost:{port}/kiosk is one too, with a code of the next line")
     say(f"Add yours  {command('device', 'add', 'Front door', company=COMPANY)}")

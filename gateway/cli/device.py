@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import device_words, qr
-from gateway.cli.advice import command, program
+from gateway.cli.advice import command, line
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
 from gateway.cli.naming import some_companies, the_company, the_device
 from gateway.cli.output import confirm, emit_items, emit_json, hint, local_time, rfc3339, say, table
@@ -232,14 +232,16 @@ async def _print_code(site: Administration, registered: Registered, company: str
         return
     say(f"Enrolment code of {registered.device.label}: {registered.enrolment_code}")
     say(f"On a tablet or PC, open: {registered.enrolment_url}")
-    say(f"Without a browser: {program('stampgate-kiosk')} enrol '{registered.enrolment_url}'")
+    say(f"Without a browser: {line('stampgate-kiosk', 'enrol', registered.enrolment_url)}")
     qr.show(registered.enrolment_url)
     hint(f"Valid until {local_time(registered.expires_at)}, for one terminal, shown this once.")
     device = registered.device
-    others = [other for other in await site.devices.list_(device.company_id) if _in_its_way(other, device)]
+    # Without a company a label is looked for in all of them.
+    within = await site.devices.list_(None if company is None else device.company_id)
+    others = [other for other in within if _in_its_way(other, device)]
     if others:
-        hint(f"Another terminal of this company is called {device.label} too, so it is named by its id:")
-    named = device.id if others else device.label
+        hint(f"Another terminal is called {device.label} too, so it is named by its id:")
+    named = device.id if others or device.label.startswith("-") else device.label
     hint(f"Then: {command('device', 'approve', named, company=company)}")
 
 

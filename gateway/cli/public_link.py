@@ -74,7 +74,7 @@ def register(app: typer.Typer) -> None:
         """Switch phone stamping on; the link that is there, if any, works again."""
         found = await the_company(site, company)
         await site.companies.update(found.id, {"public_stamp_enabled": True}, actor=ACTOR)
-        _print(await site.companies.link_state(found.id), as_json=as_json)
+        _print(await site.companies.link_state(found.id), company, as_json=as_json)
 
     @administration_command(commands, "disable", example="stampgate public-link disable")
     async def disable(site: Administration, yes: Yes = False, company: Company = None, as_json: Json = False) -> None:
@@ -86,13 +86,13 @@ def register(app: typer.Typer) -> None:
         if found.link_hash is not None:
             confirm(f"The present poster of {found.name} dies for good. Go on?", yes=yes)
         await site.companies.disable_link(found.id, actor=ACTOR)
-        _print(await site.companies.link_state(found.id), as_json=as_json)
+        _print(await site.companies.link_state(found.id), company, as_json=as_json)
 
     @administration_command(commands, "show", example="stampgate public-link show --json")
     async def show(site: Administration, company: Company = None, as_json: Json = False) -> None:
         """Show whether there is a link and whether phone stamping is on; never the link itself, which nobody keeps."""
         found = await the_company(site, company)
-        _print(await site.companies.link_state(found.id), as_json=as_json)
+        _print(await site.companies.link_state(found.id), company, as_json=as_json)
 
 
 def _print_link(link: RotatedLink, company: str, poster: WantedPoster | None, *, as_json: bool) -> None:
@@ -110,7 +110,7 @@ def _print_link(link: RotatedLink, company: str, poster: WantedPoster | None, *,
     emit_json(document if poster is None else document | {"poster": str(poster.path)})
 
 
-def _print(state: LinkState, *, as_json: bool) -> None:
+def _print(state: LinkState, company: str | None, *, as_json: bool) -> None:
     if as_json:
         document = {"enabled": state.enabled, "active": state.active}
         since = {} if state.created_at is None else {"created_at": rfc3339(state.created_at), "version": state.version}
@@ -120,4 +120,4 @@ def _print(state: LinkState, *, as_json: bool) -> None:
     link = f"number {state.version}, since {local_time(state.created_at)}" if state.active else "none"
     say(f"Link:           {link}")
     if state.enabled and not state.active:
-        hint(f"There is no link yet: {command('public-link', 'rotate')}")
+        hint(f"There is no link yet: {command('public-link', 'rotate', company=company)}")

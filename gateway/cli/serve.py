@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
         """Serve terminals and phones until Ctrl-C. Makes secrets and database on the first start."""
         from gateway import logs
         from gateway.cli.commands import chosen_data_dir
+        from gateway.in_service import in_service
         from gateway.listening import AddressInUse, bind
         from gateway.server import serve as serve_gateway
         from gateway.server import serving_certificate
@@ -73,7 +74,9 @@ def register(app: typer.Typer) -> None:
             if settings.workers == 1:
                 asyncio.run(serve_gateway(settings, listening))
             else:
-                asyncio.run(prepare(settings))
-                Supervisor(settings, listening).run()
+                # Here too: a worker that is refused would be started again for ever.
+                with in_service(settings, settings.public_address(listening.getsockname()[1])):
+                    asyncio.run(prepare(settings))
+                    Supervisor(settings, listening).run()
         except (AddressInUse, CertificateFault) as error:
             raise Refusal(str(error)) from None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from playwright.async_api import Browser, BrowserContext, Page
+    from playwright.async_api import Browser, BrowserContext, Page, StorageState
 
 OWNER, PASSWORD = "olivia@rosenthal.example", "correct horse battery"
 DEADLINE_MS = 10_000
@@ -31,6 +31,8 @@ class Consoles:
     exits: AsyncExitStack
     faults: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    session: StorageState | None = None
+    """The cookies of an owner who has signed in."""
 
     @property
     def origin(self) -> str:
@@ -61,8 +63,19 @@ class Consoles:
         await page.goto(self.origin + path)
         return page
 
-    async def signed_in(self, path: str = "/console", **options: Any) -> Page:
-        """The owner at a page, signed in by the form in whichever language."""
+    async def signed_in(self, path: str = "/console", *, anew: bool = False, **options: Any) -> Page:
+        """The owner at a page; `anew` in a session of its own, or in the one of all tests that do not end it."""
+        if anew:
+            return await self._by_the_form(path, **options)
+        if self.session is None:
+            page = await self._by_the_form("/console")
+            self.session = await page.context.storage_state()
+            await page.context.close()
+        page = await self.open(path, storage_state=self.session, **options)
+        assert page.url == self.origin + path
+        return page
+
+    async def _by_the_form(self, path: str, **options: Any) -> Page:
         page = await self.open(f"/console/sign-in?next={path}", **options)
         await page.locator("#email").fill(OWNER)
         await page.locator("#password").fill(PASSWORD)

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
+from tests.browser.axe import axe
 from tests.browser.console_house import OWNER, PASSWORD, Consoles, consoles_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ PAGES = (
     *("", "/terminals", "/terminals/new", "/people", "/people/new", "/people/import", "/people/slips", "/phone"),
     *("/phone/rotate", "/stamps", "/locks", "/audit", "/settings", "/settings/invite", "/account", "/locks/all"),
 )
+FORM_IN_A_LIST = """() => {
+    const form = '<form method="post" action="/console/locks/all"><button>Now</button></form>';
+    document.querySelector("[data-live]").innerHTML += form;
+}"""
 DOORS = ("/console/sign-in", "/console/forgotten-password", "/password-reset", "/register")
 
 
@@ -134,7 +138,7 @@ async def sign_up_and_stamp(consoles: Consoles) -> None:
 
 
 async def test_the_same_without_javascript(consoles: Consoles) -> None:
-    page = await consoles.signed_in(java_script_enabled=False)
+    page = await consoles.signed_in(anew=True, java_script_enabled=False)
     await main_flow(consoles, page, label="Side entrance", name="Ben Sommer", number="0102")
     await press(page, "Sign out")
     await says(page, "You are signed out.")
@@ -205,7 +209,7 @@ async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(console
             await visitor.emulate_media(color_scheme="light")
             await visitor.goto(f"{consoles.origin}{path}")
             await expect(visitor.get_by_role("heading", level=1)).to_have_count(1)
-            found = (await Axe().run(visitor)).response["violations"]
+            found = (await axe(visitor)).response["violations"]
             await visitor.emulate_media(color_scheme="dark")
             found += (await visitor.evaluate("axe.run({runOnly: ['color-contrast']})"))["violations"]
             wrong += [f"{path}: {one['id']} {[node['html'][:160] for node in one['nodes'][:2]]}" for one in found]
@@ -227,16 +231,16 @@ async def test_a_form_with_faults_and_a_page_shown_once_are_accessible_too(conso
     await press(page, "Add and show the code")
     await expect(page.get_by_role("alert")).to_contain_text("Please correct the marked fields.")
     await expect(page.get_by_label("Name", exact=True)).to_have_accessible_description(re.compile("Must not be empty."))
-    wrong = (await Axe().run(page)).response["violations"]
+    wrong = (await axe(page)).response["violations"]
     await page.get_by_label("Name", exact=True).fill("Shown once")
     await press(page, "Add and show the code")
     await expect(page.get_by_role("img", name="QR code of the enrolment address")).to_be_visible()
-    wrong += (await Axe().run(page)).response["violations"]
+    wrong += (await axe(page)).response["violations"]
     await page.goto(f"{consoles.origin}/console/phone/rotate")
     await page.locator("main button").click()
     await expect(page.get_by_role("img", name="Preview of the poster")).to_be_visible()
     await expect(page.get_by_role("button", name="Download PDF, A4")).to_be_visible()
-    wrong += (await Axe().run(page)).response["violations"]
+    wrong += (await axe(page)).response["violations"]
     assert [(found["id"], found["nodes"][0]["html"][:200]) for found in wrong] == []
 
 
@@ -278,7 +282,7 @@ async def test_on_a_phone_the_menu_takes_one_row_and_opens_without_script_or_poi
         await expect(page.get_by_role("heading", name=locks, level=1)).to_be_visible()
     page = await consoles.signed_in("/console/audit", viewport={"width": 390, "height": 844})
     await page.locator("nav.folded summary").click()
-    assert (await Axe().run(page)).response["violations"] == []
+    assert (await axe(page)).response["violations"] == []
 
 
 async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None:
@@ -293,7 +297,7 @@ async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None
     seen = ("Maximiliane Oberhuber-Schmidt", "Clock in", "Terminal Loading bay", "Correct Clock in of Maximiliane")
     for cell in seen:
         await expect(row.get_by_role("cell", name=re.compile(f"^{cell}"))).to_be_in_viewport(ratio=1)
-    assert (await Axe().run(page)).violations_count == 0
+    assert (await axe(page)).violations_count == 0
 
 
 async def test_on_a_phone_every_table_is_whole_and_still_a_table(consoles: Consoles) -> None:
@@ -322,7 +326,7 @@ async def test_on_a_phone_every_table_is_whole_and_still_a_table(consoles: Conso
             )
             assert cut == [], path
             assert await table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth"), path
-        assert (await Axe().run(page)).violations_count == 0, path
+        assert (await axe(page)).violations_count == 0, path
     assert found.keys() >= {"/terminals", "/people", "/audit", "/locks", "/settings", "/account"}
     await page.goto(f"{consoles.origin}/console/people?lang=en")
     number = page.get_by_role("row", name="Winterfeld").get_by_role("cell", name="0178", exact=True)
@@ -387,7 +391,7 @@ async def test_while_the_gateway_is_away_the_page_says_so_and_keeps_what_was_typ
         await expect(page.get_by_role("alert")).to_contain_text(
             "The gateway cannot be reached. What is shown here may be"
         )
-        assert (await Axe().run(page)).violations_count == 0
+        assert (await axe(page)).violations_count == 0
         await page.context.set_offline(False)
         await page.unroute_all()
         await page.clock.fast_forward(16_000)
@@ -405,6 +409,35 @@ async def test_while_the_gateway_is_away_the_page_says_so_and_keeps_what_was_typ
     await page.context.set_offline(False)
     await press(page, "Add")
     await says(page, "The person is added.")
+
+    await page.goto(consoles.origin + "/console/locks")
+    await page.evaluate(FORM_IN_A_LIST)
+    await page.context.set_offline(True)
+    await press(page, "Now")
+    unsent = "The gateway cannot be reached, so nothing was sent. Please try again."
+    await expect(page.get_by_role("alert")).to_have_text(unsent)
+    await page.context.set_offline(False)
+    await page.locator("body").click(position={"x": 1, "y": 1})
+    async with page.expect_response("**/console/locks"):
+        await page.clock.fast_forward(16_000)  # the list is fetched anew, which does not mean that the form was sent
+    await expect(page.get_by_role("button", name="Now", exact=True)).to_have_count(0)
+    await expect(page.get_by_role("alert")).to_have_text(unsent)
+
+    # Nor is the list fetched anew while a form in it waits to be sent.
+    held: list[Route] = []
+    await page.route("**/static/console.js*", lambda route: held.append(route))
+    await page.evaluate(FORM_IN_A_LIST)
+    await page.clock.fast_forward(7_000)
+    async with page.expect_request(lambda asked: asked.method == "HEAD"):
+        await press(page, "Now")
+    await page.locator("body").click(position={"x": 1, "y": 1})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.clock.fast_forward(9_000)  # past the next look at the list, and not past the end of the waiting
+    await page.evaluate("1")
+    assert asked == []
+    async with page.expect_request(lambda asked: asked.method == "POST"):
+        await held[0].continue_()
     # What the browser itself says of a request that nobody answered is no fault of the page.
     consoles.faults[:] = [said for said in consoles.faults if "Failed to load resource" not in said]
 

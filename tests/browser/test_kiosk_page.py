@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from http_message_signatures import MappingKeyResolver
 from playwright.async_api import Page, Request, Route, expect
@@ -19,7 +18,8 @@ from crypto.enrolment_words import enrolment_words
 from crypto.message_signatures import IncomingRequest
 from gateway.pages.console.dates import Dates
 from gateway.stamping.local_day import zone_named
-from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, passes, sign_in, terminals_of
+from tests.browser.axe import axe
+from tests.browser.kiosk_house import ANNA, ANNAS_PIN, Terminals, passes, sign_in, sign_in_on_the_keypad, terminals_of
 from tests.browser.test_console import approve
 from tests.gateway.conftest import patience
 from tests.protocol.oracle import oracle_accepts
@@ -68,7 +68,7 @@ async def is_idle(page: Page) -> None:
 
 async def stamp(page: Page, action: str) -> None:
     """Sign in, stamp, and let the confirmation end by itself."""
-    await sign_in(page)
+    await sign_in_on_the_keypad(page)
     await press(page, action)
     await expect(page.locator("#confirmed")).to_be_visible()
     async with page.expect_response("**/logout") as ended:
@@ -584,7 +584,7 @@ async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals
 
     async def check() -> None:
         await page.emulate_media(color_scheme="light")
-        result = await Axe().run(page)
+        result = await axe(page)
         assert result.violations_count == 0, result.generate_report()
         await page.emulate_media(color_scheme="dark")
         assert (await page.evaluate("axe.run({runOnly: ['color-contrast']})"))["violations"] == []

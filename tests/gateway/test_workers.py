@@ -10,7 +10,9 @@ import aiohttp
 import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 import pytest
 
-from tests.gateway.serving_process import ServingProcess, serving_process
+from gateway.in_service import in_service
+from gateway.settings import Settings
+from tests.gateway.serving_process import ServingProcess, serving_process, stampgate
 from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
@@ -66,3 +68,17 @@ async def test_workers_end_with_a_parent_that_was_killed(supervised: ServingProc
     await until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
     with pytest.raises(aiohttp.ClientConnectorError):
         await answered(supervised)
+
+
+def test_beside_a_gateway_with_memory_they_are_refused_before_any_starts(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    with in_service(Settings(data_dir=tmp_path), "http://localhost:8081"):
+        done = stampgate(
+            *("serve", "--workers", "2", "--port", "0", "--metrics-port", "0", "--data-dir", str(tmp_path)),
+            settings={"STAMPGATE_REDIS_URL": redis_server.url},
+        )
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"stampgate: {tmp_path} is served already, at http://localhost:8081: end that gateway first")
+    assert not (tmp_path / "stampgate.db").exists()

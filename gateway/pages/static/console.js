@@ -22,6 +22,9 @@ if (address) history.replaceState(null, "", address);
 
 const unreachable = document.getElementById("unreachable");
 function tellWhether(isAway, name) {
+  // That a form was not sent is true until somebody sends it again, whoever else is answered meanwhile.
+  if (name === "stale" && unreachable.dataset.shown === "unsent") return;
+  unreachable.dataset.shown = isAway ? name : "";
   const text = isAway ? unreachable.dataset[name] : "";
   if (unreachable.textContent !== text) unreachable.textContent = text;
   unreachable.hidden = !isAway;
@@ -29,7 +32,7 @@ function tellWhether(isAway, name) {
 }
 async function ask(address, options) {
   try {
-    const answer = await fetch(address, { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await fetch(address, { ...options, signal: AbortSignal.timeout?.(ANSWER_MS) });
     return NOBODY.includes(answer.status) ? null : answer;
   } catch {
     return null;
@@ -40,7 +43,7 @@ async function ask(address, options) {
 // The second click of a double click sends nothing: the browser would drop the first answer, and some are given once.
 document.addEventListener("submit", async (event) => {
   const { target: form, submitter } = event;
-  if (form.method !== "post") return;
+  if (form.method !== "post" || !form.requestSubmit) return;
   if (form.dataset.sent === "now") {
     form.dataset.sent = "1";
     return;
@@ -55,8 +58,8 @@ document.addEventListener("submit", async (event) => {
     return;
   }
   form.dataset.sent = "now";
-  form.requestSubmit(submitter);
   setTimeout(() => { delete form.dataset.sent; }, 2_000);
+  form.requestSubmit(submitter);
 });
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -77,7 +80,8 @@ for (const button of document.querySelectorAll("[data-print]")) {
 
 // Lists that change by themselves are fetched anew, unless somebody is in the middle of them.
 const live = document.querySelector("[data-live]");
-const looksAway = () => document.hidden || live.contains(document.activeElement) || !getSelection().isCollapsed;
+const looksAway = () => document.hidden || live.contains(document.activeElement) || !getSelection().isCollapsed
+  || document.querySelector("form[data-sent]") !== null; // a form that is about to be sent must not be replaced
 async function refresh() {
   if (looksAway()) return;
   const answer = await ask(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });

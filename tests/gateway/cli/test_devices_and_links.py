@@ -94,13 +94,31 @@ def test_of_equal_labels_the_one_in_use_is_meant_and_two_in_use_are_refused(read
     new = ready.ok("device", "add", "Gate 1", "--json").json["device"]["id"]
     assert ready.ok("device", "new-code", "Gate 1", "--json").json["device"]["id"] == new
     second = ready.ok("device", "add", "Gate 1", "--company", "Müller GmbH")
-    assert "Another terminal of this company is called Gate 1 too" in second.err
+    assert "Another terminal is called Gate 1 too" in second.err
     (third,) = set(re.findall(r"device approve (\S+) --company 'Müller GmbH'$", second.err, re.MULTILINE))
     refused = ready.refused("device", "revoke", "Gate 1", code=2)
     assert "names 2 of them" in refused
     assert f"{new} (registered)" in refused
     assert f"{third} (registered)" in refused
     assert "there is no terminal 'Gate 9'" in ready.refused("device", "revoke", "Gate 9")
+
+
+def test_what_is_advised_names_exactly_one_terminal(ready: Shell) -> None:
+    first = ready.ok("device", "add", "Gate 1", "--company", "Müller GmbH", "--json").json["device"]["id"]
+    ready.ok("company", "add", "Rosenthal")
+    ready.ok("device", "add", "Gate 1", "--company", "Rosenthal")
+    assert f"device approve {first}\n" in ready.ok("device", "new-code", first).err
+    within = ready.ok("device", "new-code", first, "--company", "Müller GmbH").err
+    assert "device approve 'Gate 1' --company 'Müller GmbH'\n" in within
+    dashed = ready.ok("device", "add", "--company", "Rosenthal", "--", "--help").err
+    assert re.search(r"device approve [0-9a-f-]{36} --company Rosenthal$", dashed, re.MULTILINE)
+
+
+def test_what_is_advised_of_a_link_names_the_company(ready: Shell) -> None:
+    ready.ok("company", "add", "Rosenthal")
+    ready.ok("public-link", "enable", "--company", "Rosenthal")
+    said = ready.ok("public-link", "show", "--company", "Rosenthal").err
+    assert "public-link rotate --company Rosenthal\n" in said
 
 
 def test_an_empty_network_means_anywhere_for_a_new_terminal_too(ready: Shell) -> None:
