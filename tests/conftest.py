@@ -6,6 +6,7 @@ tests take twice as long. What runs in processes that tests start is not seen, s
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,8 @@ import slipcover
 from tests.servers import compiled_statements
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from xdist.workermanage import WorkerController
 
 PRODUCT: Final = ("crypto", "storage", "gateway", "kiosk_client")
@@ -24,16 +27,23 @@ NEVER: Final = 2**31 - 1
 """Probes stay where they are: taking them out would change functions while tests run."""
 
 LONG = (
+    "tests/browser/test_console.py",
+    "tests/browser/test_kiosk_key_change.py",
+    "tests/browser/test_kiosk_page.py",
     "tests/faults/test_kill.py",
     "tests/faults/test_revocation.py",
     "tests/gateway/cli/test_posters_and_slips.py",
     "tests/gateway/pages/console/test_any_form.py",
+    "tests/gateway/phone_tier/test_oracle.py",
     "tests/gateway/test_any_input.py",
     "tests/gateway/test_contract.py",
     "tests/protocol/test_header_grammar.py",
     "tests/storage/ephemeral/test_pin_guard_model.py",
 )
 """Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
+
+ALONE: Final = "alone"
+"""Marks what measures time: run by a command of its own, `-m alone`."""
 
 SEEN = pytest.StashKey[dict[str, Any]]()
 PROBES = pytest.StashKey[slipcover.Slipcover]()
@@ -53,6 +63,20 @@ def pytest_configure(config: pytest.Config) -> None:
     probes = slipcover.Slipcover(branch=True, source=list(PRODUCT), d_miss_threshold=NEVER, exclude_lines=NOT_COUNTED)
     slipcover.ImportManager(probes, slipcover.FileMatcher(sources=PRODUCT)).__enter__()
     config.stash[PROBES] = probes
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """To run a dozen tests alone, do not read four thousand others."""
+    if config.getoption("markexpr") == ALONE and collection_path.name.startswith("test_"):
+        return f"mark.{ALONE}" not in collection_path.read_text() or None
+    return None
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.http.routes import Route
     from tests.gateway.house import House
 
-BODIES_PER_ROUTE = samples(30)
+BODIES_PER_ROUTE = samples(24)
 SEED = 20260301
 
 ABSURD: list[Any] = [

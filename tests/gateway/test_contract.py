@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-EXAMPLES_PER_OPERATION = samples(4)
 SEED = 20260301
 UNKNOWN = "0190b0e0-6f5a-7000-8000-000000000000"
 CHECKS: list[Any] = [
@@ -42,7 +41,6 @@ CHECKS: list[Any] = [
     response_schema_conformance,
 ]
 EXAMINED = settings(
-    max_examples=EXAMPLES_PER_OPERATION // 2,
     deadline=None,
     database=None,
     phases=[Phase.generate],
@@ -59,8 +57,8 @@ def real_ids(ours: Company) -> dict[str, str]:
     }
 
 
-def examine(operation: Any, url: str, token: str | None, ids: dict[str, str]) -> list[int]:
-    """Send requests of one operation; give the statuses of their answers."""
+def examine(operation: Any, url: str, token: str | None, ids: dict[str, str], examples: int) -> list[int]:
+    """Send requests of one operation, `examples` of each kind; give the statuses of their answers."""
     statuses: list[int] = []
     parts = operation.path.split("/")
     real = ids.get(parts[2]) if len(parts) > 2 and "{id}" in operation.path else None
@@ -80,7 +78,7 @@ def examine(operation: Any, url: str, token: str | None, ids: dict[str, str]) ->
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
         try:
             strategy = operation.as_strategy(generation_mode=mode)
-            seed(SEED)(EXAMINED(given(case=strategy)(send)))()
+            seed(SEED)(settings(EXAMINED, max_examples=examples)(given(case=strategy)(send)))()
         except Exception as error:
             if type(error).__name__ not in ("Unsatisfiable", "SkipTest"):
                 raise
@@ -98,12 +96,16 @@ async def test_every_answer_is_one_that_the_document_names(tmp_path: Path, role:
         assert len(operations) >= 60
         if role is not None:  # what asks for no login answers everybody alike
             operations = [found for found in operations if found.definition.raw["security"] == [{"account": []}]]
+        # The same code answers every role, and mostly by a refusal; whoever may do everything is asked most.
+        examples = samples(2 if role in (Role.OWNER, None) else 1)
         seen: dict[str, list[int]] = {}
         for operation in operations:
             await ours.renew()  # one of them ends sessions
             token = None if role is None else ours.roles[role].token
-            seen[operation.label] = await asyncio.to_thread(examine, operation, house.url, token, real_ids(ours))
+            seen[operation.label] = await asyncio.to_thread(
+                examine, operation, house.url, token, real_ids(ours), examples
+            )
         with_a_choice = [statuses for label, statuses in seen.items() if "/static/" not in label]
-        assert sum(map(len, with_a_choice)) >= 3 * len(with_a_choice)
+        assert sum(map(len, with_a_choice)) >= 1.5 * examples * len(with_a_choice)
         statuses = set(itertools.chain.from_iterable(seen.values()))
         assert statuses >= ({401} if role is None else {200, 400, 401})

@@ -209,11 +209,17 @@ async def _empty(url: str) -> None:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         async with connection.transaction():
-            tables = await connection.fetchval(
-                "SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables"
+            # Of tables with so few rows DELETE takes a third of what TRUNCATE takes, which makes every file anew.
+            deletions = await connection.fetchval(
+                "SELECT string_agg(format('DELETE FROM %I', tablename), ';') FROM pg_tables"
                 " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
             )
-            await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+            restarts = await connection.fetchval(
+                "SELECT string_agg(format('ALTER SEQUENCE %I RESTART', sequencename), ';') FROM pg_sequences"
+                " WHERE schemaname = 'public'"
+            )
+            # As a replica it follows no foreign key, so the order of the tables is all the same.
+            await connection.execute(f"SET session_replication_role = replica; {deletions}; {restarts}")
             await connection.execute("INSERT INTO trust_counter (id, value) VALUES (1, 0)")
     finally:
         await connection.close()

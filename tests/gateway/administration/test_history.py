@@ -203,7 +203,7 @@ async def test_a_file_of_many_pages_is_complete_and_in_order(both: Company) -> N
 
 async def test_a_file_of_any_length_is_made_in_little_memory() -> None:
     async def many() -> AsyncIterator[ListedStamp]:
-        for number in range(60_000):
+        for number in range(20_000):
             yield ListedStamp(
                 id=f"{number:036}",
                 company_id="c",
@@ -223,7 +223,7 @@ async def test_a_file_of_any_length_is_made_in_little_memory() -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert written > 6_000_000
+    assert written > 2_000_000
     assert peak < 1_000_000
 
 

@@ -124,14 +124,13 @@ def test_a_page_to_be_printed_says_the_same_as_the_paper() -> None:
                 assert line in paper, name
 
 
-@pytest.mark.alone
 def test_a_thousand_slips_take_seconds_and_some_megabytes_and_tell_how_far_they_are() -> None:
     people = [Recipient(f"Łucja Größe {number}", str(number), f"{683105 + number}") for number in range(1000)]
     told: list[tuple[int, int]] = []
     pin_slips_pdf("Müller GmbH", "de", people[:1], DAY)
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     pdf = pin_slips_pdf("Müller GmbH", "de", people, DAY, on_page=lambda done, total: told.append((done, total)))
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert told == [(done, 1000) for done in range(1, 1001)]
     with opened(pdf) as document:

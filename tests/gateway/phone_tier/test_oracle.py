@@ -75,7 +75,6 @@ async def answers(house: House, pairs: int) -> tuple[list[Timed], list[Timed]]:
     return known, unknown
 
 
-@pytest.mark.alone
 async def test_no_answer_of_two_thousand_tells_a_known_number_from_an_unknown_one(proxied: House) -> None:
     known, unknown = await answers(proxied, PAIRS)
     first = seen(known[0][1])
