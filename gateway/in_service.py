@@ -15,8 +15,6 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from gateway.http.field_faults import FieldFault
 from gateway.settings import read_public_url
 
@@ -36,8 +34,6 @@ LONGEST_ADDRESS: Final = 1024
 
 SAFE: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """What lies there under that name might be a link to another file, or a pipe at which one waits for ever."""
-
-log = structlog.get_logger(__name__)
 
 
 class DataDirectoryInUse(Exception):
@@ -60,7 +56,7 @@ def in_service(settings: Settings, address: str) -> Iterator[None]:
             closing.callback(os.close, directory)
             is_free = _locked(directory, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         except OSError as error:
-            log.warning("data directory cannot be locked", cause=error.strerror)
+            _warn("data directory cannot be locked", error)
             is_free = True
         if not is_free:
             raise DataDirectoryInUse(
@@ -97,7 +93,7 @@ def _told(data_dir: Path, address: str) -> Iterator[None]:
                 os.ftruncate(handle, os.pwrite(handle, address.encode(), 0))
                 closing.callback(os.ftruncate, handle, 0)
         except OSError as error:
-            log.warning("commands cannot be told the address", cause=error.strerror)
+            _warn("commands cannot be told the address", error)
         yield
 
 
@@ -129,3 +125,9 @@ def _try_lock(handle: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _warn(event: str, error: OSError) -> None:
+    import structlog  # only now: commands, which ask for the address alone, have no log
+
+    structlog.get_logger(__name__).warning(event, cause=error.strerror)

@@ -82,9 +82,10 @@ class ProxyDoctor(AnswerChecks):
             self.cache,
             self.compression,
             self.slow,
-            self.dropped,
         )
         found = await asyncio.gather(*(self._safely(check) for check in checks))
+        # Last and alone: a proxy sends again what was lost on a connection used before, and the others would have it.
+        found.append(await self._safely(self.dropped))
         return [*self._address(reply, seen), *(row for rows in found for row in rows)]
 
     async def _safely(self, check: Callable[[], Awaitable[list[Row]]]) -> list[Row]:

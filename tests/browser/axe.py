@@ -14,6 +14,6 @@ OPTIONS = {"resultTypes": ["violations"], "preload": False}
 """Loading every style sheet once more takes a third of the time, and none of the rules that are on looks into them."""
 
 
-async def axe(page: Page) -> AxeResults:
-    """Judge the page as it is now."""
-    return await Axe().run(page, options=OPTIONS)
+async def axe(page: Page, part: str | None = None) -> AxeResults:
+    """Judge the page as it is now, or what is in `part` of it, a selector."""
+    return await Axe().run(page, part, OPTIONS)
