@@ -74,7 +74,9 @@ def opener(path: Path, *, writer: bool, migrating: bool = False) -> Callable[[],
             create_private_file(path)
         elif not path.exists():  # sqlite3 would make an empty file, with the default mode
             raise _cannot_open()
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=256, check_same_thread=False
+        )
         try:
             _configure(connection, writer=writer, foreign_keys=not migrating)
         except BaseException:
@@ -83,12 +85,20 @@ def opener(path: Path, *, writer: bool, migrating: bool = False) -> Callable[[],
         return connection
 
     async def open_connection() -> aiosqlite.Connection:
-        connection = OneHopConnection(connect, iter_chunk_size=64)
+        opened: list[sqlite3.Connection] = []
+
+        def keep() -> sqlite3.Connection:
+            opened.append(connect())
+            return opened[0]
+
+        connection = OneHopConnection(keep, iter_chunk_size=64)
         connection.daemonise()
         try:
             return await connection
         except BaseException:
             await connection.stopped()
+            for one in opened:  # by the time that it was, nobody waited for it any more
+                one.close()
             raise
 
     return open_connection
