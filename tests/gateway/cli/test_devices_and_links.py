@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,7 +43,7 @@ def test_the_list_shows_how_old_a_key_is_and_what_needs_attention(ready: Shell, 
     assert fresh["needs_attention"] == []
     assert fresh["key_created_at"] < fresh["key_expires_at"]
     days = 80 * 86_400_000
-    with sqlite3.connect(ready.data_dir / "stampgate.db") as database:
+    with closing(sqlite3.connect(ready.data_dir / "stampgate.db")) as database, database:
         database.execute(
             "UPDATE device_keys SET created_at = created_at - ?, expires_at = expires_at - ?", (days, days)
         )
