@@ -28,7 +28,7 @@ FILE_NAME: Final = "in-service"
 """Holds the public address of the gateway that has the lock on it."""
 
 PATIENCE_SECONDS: Final = 0.5
-"""How long a start waits for a lock: a command that looks whether somebody serves has one for a moment."""
+"""How long a start waits for commands that look whether somebody serves: each has a lock for a moment."""
 
 LONGEST_ADDRESS: Final = 1024
 
@@ -54,7 +54,7 @@ def in_service(settings: Settings, address: str) -> Iterator[None]:
         try:
             directory = os.open(settings.data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             closing.callback(os.close, directory)
-            is_free = _locked(directory, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            is_free = _try_lock(directory, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         except OSError as error:
             _warn("data directory cannot be locked", error)
             is_free = True
@@ -88,7 +88,7 @@ def _told(data_dir: Path, address: str) -> Iterator[None]:
     with contextlib.ExitStack() as closing:
         try:
             handle = closing.enter_context(_opened(data_dir, os.O_RDWR | os.O_CREAT))
-            if _locked(handle, fcntl.LOCK_EX):
+            if _only_looked_at(handle):
                 # Never empty in between: a command may be reading.
                 os.ftruncate(handle, os.pwrite(handle, address.encode(), 0))
                 closing.callback(os.ftruncate, handle, 0)
@@ -109,17 +109,21 @@ def _opened(data_dir: Path, flags: int) -> Iterator[int]:
         os.close(handle)
 
 
-def _locked(handle: int, kind: int) -> bool:
-    """Lock, with patience; False when somebody else has it. Raises `OSError` where nothing can be locked."""
+def _only_looked_at(handle: int) -> bool:
+    """Lock the file for good, unless a gateway has. Raises `OSError` where nothing can be locked."""
+    if not _try_lock(handle, fcntl.LOCK_SH):
+        return False
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not _try_lock(handle, kind):
+    while not _try_lock(handle, fcntl.LOCK_EX):
         if time.monotonic() >= deadline:
+            fcntl.flock(handle, fcntl.LOCK_UN)  # or this gateway would look like a command for as long as it serves
             return False
         time.sleep(0.02)
     return True
 
 
 def _try_lock(handle: int, kind: int) -> bool:
+    """Lock, or return False when somebody else has the lock. Raises `OSError` where nothing can be locked."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
