@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     compiled_statements.share()
-    if config.getoption("coverage") is None:
+    if config.getoption("coverage") is None or _tests_run_elsewhere(config):
         return
     loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]
     if loaded:
@@ -86,14 +86,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand on what this process has seen; the last one judges it."""
     config = session.config
-    if PROBES not in config.stash:
-        return
-    seen = config.stash[PROBES].get_coverage()
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["coverage"] = json.dumps(seen)
-        return
-    _merge(config, seen)
-    if session.exitstatus == 0 and _percent(config) < config.getoption("coverage"):
+    if PROBES in config.stash:
+        seen = config.stash[PROBES].get_coverage()
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["coverage"] = json.dumps(seen)
+            return
+        _merge(config, seen)
+    if SEEN in config.stash and session.exitstatus == 0 and _percent(config) < config.getoption("coverage"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -114,6 +113,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.line(
         f"Coverage: {of_lines:.1f} % of lines, {_percent(config):.1f} % of lines and branches; wanted: {wanted:.0f} %"
     )
+
+
+def _tests_run_elsewhere(config: pytest.Config) -> bool:
+    """Whether this process only hands tests out to others."""
+    return not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no"
 
 
 def _merge(config: pytest.Config, seen: dict[str, Any]) -> None:
