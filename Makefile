@@ -30,10 +30,9 @@ test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
 test: $(VENV)/.test $(VENV)/.project browser proxies redis ## all checks beside all tests with coverage, then those that measure time
 	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal -m "not alone" --coverage=90 $(ARGS); tests=$$?; \
+	$(BIN)/python -m pytest --processes=$(PROCESSES) --coverage=90 $(ARGS); tests=$$?; \
 	wait $$check; checks=$$?; echo; echo "make check:"; cat $(VENV)/check.log; \
 	[ $$tests = 0 ] && [ $$checks = 0 ]
-	@$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.test $(VENV)/.project ## lint, format, types, import layers
 	@$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Coverage of the product's lines and branches (`--coverage`), and which tests come first.
+"""Tests side by side (`--processes`), coverage of the product's lines and branches (`--coverage`), and their order.
 
 Measured by probes in the product's own code, which cost next to nothing: what follows every line of every library makes
 tests take twice as long. What runs in processes that tests start is not seen, so the figure is a lower bound.
@@ -7,19 +7,14 @@ tests take twice as long. What runs in processes that tests start is not seen, s
 from __future__ import annotations
 
 import gc
-import json
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import slipcover
 
+from tests import side_by_side
 from tests.servers import compiled_statements
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from xdist.workermanage import WorkerController
 
 PRODUCT: Final = ("crypto", "storage", "gateway", "kiosk_client")
 NOT_COUNTED: Final = (r"if TYPE_CHECKING:", r"raise AssertionError", r"\.\.\.$")
@@ -42,20 +37,18 @@ LONG = (
 )
 """Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
 
-ALONE: Final = "alone"
-"""Marks what measures time: run by a command of its own, `-m alone`."""
-
 SEEN = pytest.StashKey[dict[str, Any]]()
 PROBES = pytest.StashKey[slipcover.Slipcover]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--processes", type=int, metavar="N", help="run the tests in so many processes")
     parser.addoption("--coverage", type=float, metavar="PERCENT", help="measure, and fail under so much of the product")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     compiled_statements.share()
-    if config.getoption("coverage") is None or _tests_run_elsewhere(config):
+    if config.getoption("coverage") is None:
         return
     loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]
     if loaded:
@@ -63,13 +56,6 @@ def pytest_configure(config: pytest.Config) -> None:
     probes = slipcover.Slipcover(branch=True, source=list(PRODUCT), d_miss_threshold=NEVER, exclude_lines=NOT_COUNTED)
     slipcover.ImportManager(probes, slipcover.FileMatcher(sources=PRODUCT)).__enter__()
     config.stash[PROBES] = probes
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """To run a dozen tests alone, do not read four thousand others."""
-    if config.getoption("markexpr") == ALONE and collection_path.name.startswith("test_"):
-        return f"mark.{ALONE}" not in collection_path.read_text() or None
-    return None
 
 
 def pytest_collection_finish() -> None:
@@ -83,24 +69,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand on what this process has seen; the last one judges it."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
     config = session.config
-    if PROBES in config.stash:
-        seen = config.stash[PROBES].get_coverage()
-        if hasattr(config, "workeroutput"):
-            config.workeroutput["coverage"] = json.dumps(seen)
-            return
-        _merge(config, seen)
-    if SEEN in config.stash and session.exitstatus == 0 and _percent(config) < config.getoption("coverage"):
+    processes = config.getoption("processes")
+    if not processes or config.getoption("collectonly") or session.testsfailed:
+        return None
+    probes = config.stash.get(PROBES, None)
+    for seen in side_by_side.run(session, processes, lambda: probes and probes.get_coverage()):
+        if seen is not None:
+            _merge(config, seen)
+    return True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    if PROBES not in config.stash:
+        return
+    _merge(config, config.stash[PROBES].get_coverage())
+    if session.exitstatus == 0 and _percent(config) < config.getoption("coverage"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: WorkerController) -> None:
-    seen = getattr(node, "workeroutput", {}).get("coverage")
-    if seen is not None:
-        _merge(node.config, json.loads(seen))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -113,11 +101,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.line(
         f"Coverage: {of_lines:.1f} % of lines, {_percent(config):.1f} % of lines and branches; wanted: {wanted:.0f} %"
     )
-
-
-def _tests_run_elsewhere(config: pytest.Config) -> bool:
-    """Whether this process only hands tests out to others."""
-    return not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no"
 
 
 def _merge(config: pytest.Config, seen: dict[str, Any]) -> None:
