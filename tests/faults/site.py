@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from gateway.administration import Administration, open_administration
+from gateway.devices.models import ClientInfo
 from gateway.settings import Settings
 from storage import stamps
 from tests.gateway.serving_process import ServingProcess, serving_process
@@ -50,6 +51,15 @@ class Site:
         terminal = Terminal(self.http, self.process.url, time.time)
         reply = await terminal.enrol(registered.enrolment_code)
         assert reply.status == 201, reply
+        return terminal
+
+    async def approved_terminal(self, label: str = "Door") -> Terminal:
+        """Enrolled past HTTP, whose quota many of them would meet, and approved; the process has yet to hear of it."""
+        devices, terminal = self.administration.devices, Terminal(self.http, self.process.url, time.time)
+        code = (await devices.register(self.company_id, label, actor="cli")).enrolment_code
+        started = await devices.enrol(code, terminal.key.public_key, ClientInfo("test", "1", "linux"))
+        terminal.device_id = started.device_id
+        await devices.approve(terminal.device_id, thumbprint=terminal.key.keyid, actor="cli")
         return terminal
 
     async def seen(self, terminal: Terminal, state: str) -> None:
@@ -129,8 +139,9 @@ class Worker:
 async def workers(site: Site, count: int) -> list[Worker]:
     """So many people, each signed in at a terminal of their own."""
     people = [(f"{at:04}", await site.person(f"{at:04}")) for at in range(count)]
-    # The process that knows the terminals, which came later, has read that these PINs are new, too.
-    found = [Worker(await site.terminal(f"Door {number}"), number, user_id) for number, user_id in people]
+    found = [Worker(await site.approved_terminal(f"Door {number}"), number, user_id) for number, user_id in people]
+    # The process that knows the last terminal has read what came before it: the others, and that these PINs are new.
+    await site.seen(found[-1].terminal, "active")
     for worker in found:
         await worker.sign_in()
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
 
-from crypto.device_keys import DeviceKey
-from gateway.devices.models import ClientInfo
 from tests.faults.site import Site, open_site
 from tests.gateway.serving_process import ServingProcess, serving_process
 from tests.gateway.terminal import Terminal
@@ -39,14 +36,10 @@ class TwoGateways:
         return self.site.process.url, self.other.url
 
     async def terminal(self, label: str = "Door") -> tuple[Terminal, Terminal]:
-        """An approved terminal, as it speaks to either gateway. Enrolled past HTTP, whose quota it would meet."""
-        devices, key = self.site.administration.devices, DeviceKey.generate(os.urandom)
-        registered = await devices.register(self.site.company_id, label, actor="cli")
-        started = await devices.enrol(registered.enrolment_code, key.public_key, ClientInfo("test", "1", "linux"))
-        await devices.approve(started.device_id, thumbprint=key.keyid, actor="cli")
-        here, there = (Terminal(self.site.http, url, time.time) for url in self.urls)
-        for terminal in (here, there):
-            terminal.key, terminal.device_id = key, started.device_id
+        """An approved terminal, as it speaks to either gateway."""
+        here = await self.site.approved_terminal(label)
+        there = Terminal(self.site.http, self.other.url, time.time)
+        there.key, there.device_id = here.key, here.device_id
         return here, there
 
     async def let_in(self, *terminals: Terminal) -> None:
