@@ -8,10 +8,11 @@ The pepper is versioned; records are re-sealed without knowing the PIN.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
 from argon2.exceptions import VerificationError, VerifyMismatchError
-from argon2.low_level import Type, hash_secret, verify_secret
+from argon2.low_level import ARGON2_VERSION, Type, hash_secret, verify_secret
 from nacl.exceptions import CryptoError as NaclError
 from nacl.secret import SecretBox
 
@@ -65,8 +66,7 @@ class PinHasher:
         self._current = current
         self._cost = cost
         self._randomness = randomness
-        # Not digits, so no PIN fits it; made like any other, so it costs and looks the same.
-        self.dummy_record = self.hash(randomness(16).hex() + "-")
+        self.dummy_record = self._dummy()
 
     def hash(self, pin: str) -> bytes:
         """Return a new record of `pin`. Takes the full cost of one hash."""
@@ -106,6 +106,15 @@ class PinHasher:
             UnreadablePinRecord: the record cannot be opened.
         """
         return self._seal(self._open(record))
+
+    def _dummy(self) -> bytes:
+        """Return a record that costs and looks like any other, with 32 random bytes for a hash: no PIN fits it.
+
+        A hash is not computed for it, which every command would wait for at its start.
+        """
+        salt, tag = (b64encode(self._randomness(length)).rstrip(b"=") for length in (_SALT_BYTES, _HASH_BYTES))
+        cost = b"m=%d,t=%d,p=%d" % (self._cost.memory_kib, self._cost.time, self._cost.lanes)
+        return self._seal(b"$argon2id$v=%d$%s$%s$%s" % (ARGON2_VERSION, cost, salt, tag))
 
     def _seal(self, encoded: bytes) -> bytes:
         head = bytes((_FORMAT,)) + self._current.to_bytes(2, "big")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.gateway.terminal import Reply
     from tests.servers.redis import RedisServer
 
-NUMBERS = 500
+NUMBERS = 1000
 COMMON_PINS = ("123456", "111111", "121212")
 ADDRESSES = 500
 AT_ONCE = 8
@@ -85,7 +85,7 @@ async def keep_stamping(worker: Worker, attack: asyncio.Task[None]) -> int:
     return rounds
 
 
-async def test_five_hundred_numbers_and_three_common_pins_from_everywhere(
+async def test_a_thousand_numbers_and_three_common_pins_from_everywhere(
     tmp_path: Path, redis_server: RedisServer
 ) -> None:
     data = tmp_path / "data"
@@ -119,7 +119,7 @@ async def test_five_hundred_numbers_and_three_common_pins_from_everywhere(
         assert (names["login.failed"], names["pin.locked"]) == (counts["login-failed"], 1)
 
         # Terminals: every sign-in and every stamp went well, all the while.
-        assert stamped > 5
+        assert stamped > 10
         assert len(await site.stamps_of(worker.user_id)) == stamped
 
         # Nothing tells a number that somebody has: not what is said, nor how long it takes.
@@ -128,7 +128,7 @@ async def test_five_hundred_numbers_and_three_common_pins_from_everywhere(
             assert said[True] == said[False]
             assert len(said[True]) == 1, problem
         throttled = [[one.seconds for one in attack.of("login-throttled", known)] for known in (True, False)]
-        assert sum(map(len, throttled)) > NUMBERS * 2
+        assert sum(map(len, throttled)) > 2000
         assert chance_of_equal(*throttled) > 1e-4
         waits = [int(one.reply.headers["Retry-After"]) for one in attack.answers if one.reply.status == 429]
         assert PAUSE_SECONDS - 300 < min(waits) <= max(waits) <= PAUSE_SECONDS
