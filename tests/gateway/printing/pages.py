@@ -68,8 +68,9 @@ def picture(pdf: bytes, dots_per_inch: int = 150) -> Image.Image:
 
 
 def codes(picture: Image.Image | bytes) -> list[str]:
-    """What a camera reads in the picture."""
+    """What a camera reads in the picture that is a QR code."""
     shown = picture if isinstance(picture, Image.Image) else Image.open(io.BytesIO(picture))
     grey = shown.convert("L")
     pixels = memoryview(grey.tobytes()).cast("B", (grey.height, grey.width))
-    return [found.text for found in zxingcpp.read_barcodes(pixels)]
+    formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    return [found.text for found in zxingcpp.read_barcodes(pixels, formats=formats)]
