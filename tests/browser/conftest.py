@@ -1,4 +1,4 @@
-"""One real Chromium per test module, one fresh context (its own storage, its own cache) per test."""
+"""One real Chromium for all modules, one fresh context (its own storage, its own cache) per test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Phones:
         page.on("request", lambda asked: None if asked.url.startswith(self.origin) else self.foreign.append(asked.url))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable(), args=list(FLAGS))
@@ -71,13 +71,13 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def api() -> FakePhoneApi:
     people = {ANNA: Person("Anna Albers", ANNAS_PIN), BEN: Person("Ben Brandt", BENS_PIN)}
     return FakePhoneApi(token=TOKEN, people=people)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def phones(browser: Browser, api: FakePhoneApi) -> AsyncIterator[Phones]:
     app = web.Application()
     register(app, phone.routes())

@@ -64,6 +64,16 @@ class Terminals:
         await expect(page.locator("#idle")).to_be_visible()
         return page
 
+    @asynccontextmanager
+    async def suspended(self, label: str) -> AsyncIterator[None]:
+        """Have a terminal suspended, and resume it in the end."""
+        house, device = self.consoles.house, await self.device(label)
+        await house.gateway.administration.devices.suspend(device.id, actor="cli")
+        await house.told()
+        yield
+        await house.gateway.administration.devices.resume(device.id, actor="cli")
+        await house.told()
+
     async def tidy(self) -> None:
         """Switch off what a test has opened: no tablet of one goes on asking in the next."""
         for context in self.consoles.browser.contexts:

@@ -26,16 +26,22 @@ if TYPE_CHECKING:
 
     from storage.devices import Device
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 DAY = 86_400.0
 CHECK_MS = 31_000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def terminals(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminals]:
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminals]:
     async with terminals_of(browser, tmp_path_factory.mktemp("kiosk") / "data") as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def terminals(house: Terminals) -> AsyncIterator[Terminals]:
+    yield house
+    await house.tidy()
 
 
 async def stored(terminals: Terminals, device: Device) -> Device:
@@ -72,8 +78,8 @@ async def keeps_working_with_a_new_key(terminals: Terminals, page: Page, before:
 
 
 async def test_a_key_of_a_month_is_changed_by_itself(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Gate")
-    before = await terminals.device("Gate")
+    page = await terminals.at_work()
+    before = await terminals.device("Hanging")
     await waits_until_its_key_is_old(terminals, page)
     await keeps_working_with_a_new_key(terminals, page, before)
 
@@ -83,9 +89,8 @@ async def test_a_key_of_a_month_is_changed_by_itself(terminals: Terminals) -> No
 async def test_a_lost_answer_at_a_key_change_locks_no_terminal_out(
     terminals: Terminals, step: str, opened_anew: bool
 ) -> None:
-    label = f"Lost at {step}, {opened_anew}"
-    page, _ = await terminals.enrolled(label)
-    before = await terminals.device(label)
+    page = await terminals.at_work()
+    before = await terminals.device("Hanging")
     has_offered, is_lost = asyncio.Event(), asyncio.Event()
 
     async def lose(route: Route) -> None:

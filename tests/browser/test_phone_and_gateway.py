@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, Route, expect
 
 from gateway.stamping.actions import Action
 from gateway.stamping.corrections import Wish
+from tests.browser.axe import axe
 from tests.browser.phone_house import WORDS, Pocket, is_confirmed, pocket_of, says, sign_in, tap
 from tests.gateway.conftest import patience
 from tests.gateway.printing.pages import codes
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.house import Person
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 BERLIN = ZoneInfo("Europe/Berlin")
 REQUESTS_TO_BE_READY = 5
@@ -39,13 +39,13 @@ TAPS = "addEventListener('touchend', () => { window.taps = (window.taps ?? 0) + 
 NOT_RECORDED_YET = "“Clock in” was interrupted. What is shown below is recorded; if it is missing, please tap it again."
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pocket]:
     async with pocket_of(browser, tmp_path_factory.mktemp("phone") / "data") as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="package")
 async def pocket(house: Pocket) -> AsyncIterator[Pocket]:
     house.requests.clear()
     yield house
@@ -499,10 +499,8 @@ async def test_every_screen_works_with_a_screen_reader_and_at_twice_the_size(
     await pocket.house.told()
     page = await pocket.scan(locale=locale, color_scheme=scheme, viewport={"width": width, "height": 2 * width})
 
-    await page.evaluate(Axe().axe_script)
-
     async def check() -> None:
-        found = (await page.evaluate("axe.run({ resultTypes: ['violations'] })"))["violations"]
+        found = (await axe(page)).response["violations"]
         assert [(one["id"], node["html"], node["any"][0]["message"]) for one in found for node in one["nodes"]] == []
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(wide) <= 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Phones
     from tests.browser.fake_phone_api import FakePhoneApi
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 ACTIONS = {"Clock in", "Clock out", "Start break", "End break"}
 

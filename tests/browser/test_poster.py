@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 LINK = "https://stamp.example.com/stamp#t=QtKXNAwTFmeOCBqtOf3JZYHt580CFc56uHk0F1Wbu-U"
 NAMES = (
