@@ -61,11 +61,11 @@ async def test_a_dry_run_tells_what_would_be_done_and_does_nothing(ours: Company
     assert await names(ours) == before
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"\x00", b'"', b"full_name", b"a" * 200_000, b"\n" * 5000])
-async def test_what_is_no_such_file_is_told_by_line(ours: Company, data: bytes) -> None:
-    reply = await put(ours, data)
-    assert reply.status == 200, reply
-    assert reply.body["errors"][0]["line"] >= 1
+async def test_what_is_no_such_file_is_told_by_line(ours: Company) -> None:
+    for data in (b"", b"\xff\xfe", b"\x00", b'"', b"full_name", b"a" * 200_000, b"\n" * 5000):
+        reply = await put(ours, data)
+        assert reply.status == 200, (data[:20], reply)
+        assert reply.body["errors"][0]["line"] >= 1, data[:20]
 
 
 async def test_only_a_csv_file_of_bearable_size_is_read(ours: Company) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from gateway.accounts.roles import CONFIRMED_FOR_SECONDS
 from gateway.pin_login.service import YEARLY_CAP
 from storage import lockouts
@@ -138,16 +136,16 @@ async def test_the_last_active_owner_stays(ours: Company) -> None:
     assert (await ours.owner.call("GET", f"/api/users/{ours.owner.user.id}")).body["role"] == "owner"
 
 
-@pytest.mark.parametrize("fields", [{"role": "employee"}, {"active": False}])
-async def test_of_two_owners_who_end_each_other_at_once_one_stays(both: Company, fields: dict[str, Any]) -> None:
+async def test_of_two_owners_who_end_each_other_at_once_one_stays(both: Company) -> None:
     other = await sign_in_as(both.house, "owner")
-    for _ in range(5):
+    ends: list[dict[str, Any]] = [{"role": "employee"}, {"active": False}]
+    for fields in ends * 3:
         replies = await asyncio.gather(
             change(both.owner, other.user.id, **fields), change(other, both.owner.user.id, **fields)
         )
         owners = (await both.site.people.list_(both.id), [reply.status for reply in replies])
         ruling = [user for user in owners[0] if user.role == "owner" and user.active]
-        assert len(ruling) == 1, owners
+        assert len(ruling) == 1, (fields, owners)
         for ended in {both.owner.user.id, other.user.id} - {ruling[0].id}:
             await both.site.people.change(ended, {"role": "owner", "active": True}, actor="cli")
 

@@ -75,12 +75,12 @@ async def test_a_chosen_pin_is_not_given_back(site: Administration, anna: User) 
     assert (await site.people.get(anna.id)).has_pin
 
 
-@pytest.mark.parametrize("pin", ["", "12345", "1234567890123", "111111", "123456", "10421042", "24oo11"])
-async def test_a_pin_others_would_guess_is_refused(site: Administration, anna: User, pin: str) -> None:
-    with pytest.raises(Problem, match="bad-request") as refused:
-        await site.people.set_pin(anna.id, pin, actor="cli")
-    assert {fault.field for fault in refused.value.errors} == {"pin"}
-    assert not (await site.people.get(anna.id)).has_pin
+async def test_a_pin_others_would_guess_is_refused(site: Administration, anna: User) -> None:
+    for pin in ("", "12345", "1234567890123", "111111", "123456", "10421042", "24oo11"):
+        with pytest.raises(Problem, match="bad-request") as refused:
+            await site.people.set_pin(anna.id, pin, actor="cli")
+        assert {fault.field for fault in refused.value.errors} == {"pin"}, pin
+        assert not (await site.people.get(anna.id)).has_pin, pin
 
 
 async def test_without_a_number_there_is_no_pin_and_without_an_address_no_password(
@@ -247,14 +247,13 @@ async def test_two_imports_of_one_file_at_once_make_everybody_once(site: Adminis
     assert len(await site.people.list_(company.id, limit=1000)) == 200
 
 
-async def test_ten_thousand_people_are_imported_in_few_statements(site: Administration, company: Company) -> None:
+async def test_two_thousand_people_are_imported_in_few_statements(site: Administration, company: Company) -> None:
     data = b"full_name;personnel_number;email\n" + b"".join(
-        b"Person %d;%d;p%d@example.com\n" % (number, number, number) for number in range(10_000)
+        b"Person %d;%d;p%d@example.com\n" % (number, number, number) for number in range(2_000)
     )
     ticks: list[int] = []
     imported = await site.people.import_csv(
         company.id, data, actor="cli", on_progress=lambda done, total: ticks.append(done)
     )
-    assert imported.created == 10_000
-    assert ticks[-1] == 10_000
-    assert len(ticks) == 20
+    assert imported.created == 2_000
+    assert ticks == [500, 1000, 1500, 2000]
