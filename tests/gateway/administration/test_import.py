@@ -76,6 +76,7 @@ async def test_only_a_csv_file_of_bearable_size_is_read(ours: Company) -> None:
     assert (await put(ours, b"full_name", content_type='Text/CSV; charset="UTF-8"')).status == 200
     reply = await put(ours, b"a" * (CSV_LIMIT + 1))
     assert (reply.status, reply.problem) == (413, "body-too-large")
+    assert (await put(ours, b"full_name")).status == 200, "over a connection of its own"
 
 
 @pytest.mark.alone

@@ -84,13 +84,9 @@ async def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("source", KINDS)
-@pytest.mark.parametrize("target", KINDS)
-async def test_terminals_and_phones_go_on_after_a_restore(source: Kind, target: Kind, tmp_path: Path) -> None:
+async def test_terminals_and_phones_go_on_after_a_restore(source: Kind, tmp_path: Path) -> None:
     file = tmp_path / "backup.zip"
-    async with (
-        place(source, tmp_path / "a", migrated=True) as before,
-        place(target, tmp_path / "b") as after,
-    ):
+    async with place(source, tmp_path / "a", migrated=True) as before:
         async with running(before) as house:
             await house.person("1042")
             terminal = await house.terminal(allowed_networks=["127.0.0.0/8"])
@@ -101,26 +97,31 @@ async def test_terminals_and_phones_go_on_after_a_restore(source: Kind, target: 
             assert made.json["rows"]["stamps"] == 1
             kept = await contents(before.url)
             assert (await terminal.act("break_start")).status in (201, 401)  # lost with the old database
-            link, clock = house.link, house.clock
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
-        restored = await after.run("restore", str(file))
-        assert restored.code == 0, restored.err
-        assert await contents(after.url) == kept
-        assert (after.data_dir / "secrets.json").read_bytes() == (before.data_dir / "secrets.json").read_bytes()
-        assert stat.S_IMODE((after.data_dir / "secrets.json").stat().st_mode) == 0o600
-        assert [one.name for one in after.data_dir.iterdir() if "restored" in one.name] == []
+        for target in KINDS:
+            async with place(target, tmp_path / target) as after:
+                restored = await after.run("restore", str(file))
+                assert restored.code == 0, (target, restored.err)
+                assert await contents(after.url) == kept, target
+                secrets = after.data_dir / "secrets.json"
+                assert secrets.read_bytes() == (before.data_dir / "secrets.json").read_bytes()
+                assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+                assert [one.name for one in after.data_dir.iterdir() if "restored" in one.name] == []
+                await _all_go_on(after, house, terminal)
 
-        async with (
-            serving(after.data_dir, database_url=after.url, clock=clock) as (gateway, url),
-            aiohttp.ClientSession() as http,
-        ):
-            await _goes_on(terminal, http, url)
-            phone = Phone(http, url, link)
-            assert (await phone.sign_in("1042", PIN)).status == 200
-            async with gateway.administration.database.read() as connection:
-                rows = await stamps.list_(connection, house.company_id, limit=10)
-            assert [row.action for row in rows] == ["clock_out", "clock_in"]
+
+async def _all_go_on(after: Place, house: House, terminal: Terminal) -> None:
+    async with (
+        serving(after.data_dir, database_url=after.url, clock=house.clock) as (gateway, url),
+        aiohttp.ClientSession() as http,
+    ):
+        await _goes_on(terminal, http, url)
+        phone = Phone(http, url, house.link)
+        assert (await phone.sign_in("1042", PIN)).status == 200
+        async with gateway.administration.database.read() as connection:
+            rows = await stamps.list_(connection, house.company_id, limit=10)
+        assert [row.action for row in rows] == ["clock_out", "clock_in"], after.url
 
 
 async def _goes_on(terminal: Terminal, http: aiohttp.ClientSession, url: str) -> None:
@@ -145,7 +146,7 @@ async def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(here: Pla
                 )
 
         hiring = asyncio.create_task(hire())
-        for at in range(4):
+        for at in range(2):
             ran = await here.run("backup", str(tmp_path / f"{at}.zip"), "--json")
             assert ran.code == 0, ran.err
             # One person and the event of it are written together.
@@ -179,10 +180,15 @@ async def test_what_counts_up_goes_on_counting(here: Place, tmp_path: Path) -> N
 async def test_more_rows_than_a_page_come_back_each_once(here: Place, tmp_path: Path) -> None:
     file = tmp_path / "backup.zip"
     async with running(here) as house:
-        for number in range(25):
-            await house.person(f"{number:03}", name=f'Ärmel "{number}" \u2028 Čapek')
+        for number in range(12):
+            await house.gateway.administration.people.add(
+                house.company_id,
+                full_name=f'Ärmel "{number}" \u2028 Čapek',
+                personnel_number=f"{number:03}",
+                actor="cli",
+            )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(copying, "PAGE_ROWS", 7)
+            patch.setattr(copying, "PAGE_ROWS", 5)
             assert (await here.run("backup", str(file))).code == 0
             kept = await contents(here.url)
     assert (await here.run("restore", str(file), "--force", "--yes")).code == 0

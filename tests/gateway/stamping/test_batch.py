@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from storage.direct import DirectTransaction
     from storage.stamps import PresenceRow
+    from storage.users import User
     from tests.gateway.house import House, Person
 
     Read = tuple[dict[str, PresenceRow], dict[tuple[str, str], stamps.Stamp]]
 
 
-def stamp(house: House, person: Person, action: Action, **changes: Any) -> StampRequest:
+def stamp(house: House, person: Person | User, action: Action, **changes: Any) -> StampRequest:
     values = {
         "user_id": person.id,
         "company_id": house.company_id,
@@ -155,7 +156,10 @@ async def test_stamps_that_met_another_gateways_are_judged_again_each_alone(
 async def test_one_who_meets_another_gateway_again_and_again_makes_no_single_stamps_of_63_others(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *others, hasty = [await house.person(f"{at:04}") for at in range(64)]
+    people = house.gateway.administration.people
+    file = "full_name;personnel_number\n" + "".join(f"Ada Winter;{at:04}\n" for at in range(64))
+    await people.import_csv(house.company_id, file.encode(), actor="cli")
+    *others, hasty = await people.list_(house.company_id, limit=64)
     commit_batch, commits = stamps.commit_batch, list[int]()
 
     async def too_late_for_the_hasty(

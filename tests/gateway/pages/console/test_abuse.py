@@ -40,17 +40,19 @@ def test_a_heading_repeats_only_the_beginning_of_what_it_does_not_know() -> None
     assert len(fault.message) < limit
 
 
-@pytest.mark.parametrize("form", FORMS)
-async def test_bytes_that_are_no_text_are_refused_in_every_field(house: House, form: str) -> None:
-    visitor = Visitor(house) if form in FORMS[:2] else await visitor_as(house, "owner")
-    await visitor.get("/console/sign-in")
-    for name in ("email", "full_name", "reason", "token", "file"):
-        assert (await visitor.upload(f"/console/{form}", io.BytesIO(b"a\xffb"), name)).status in (400, 404)
+async def test_bytes_that_are_no_text_are_refused_in_every_field(house: House) -> None:
+    anybody, owner = Visitor(house), await visitor_as(house, "owner")
+    await anybody.get("/console/sign-in")
+    for form in FORMS:
+        visitor = anybody if form in FORMS[:2] else owner
+        for name in ("email", "full_name", "reason", "token", "file"):
+            shown = await visitor.upload(f"/console/{form}", io.BytesIO(b"a\xffb"), name)
+            assert shown.status in (400, 404), (form, name)
 
 
 async def test_the_same_click_twice_makes_no_slip_that_is_wrong(house: House) -> None:
     site = house.gateway.administration
-    numbers = [f"02{at:02}" for at in range(8)]
+    numbers = [f"02{at:02}" for at in range(4)]
     for number in numbers:
         await site.people.add(house.company_id, full_name=f"No {number}", personnel_number=number, actor="cli")
     visitor = await visitor_as(house, "hr")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.gateway.house import House
 
 SEED = 20261125
-POSTS_PER_ROUTE = {"en": samples(4), "de": samples(1)}
+POSTS_PER_ROUTE = {"en": samples(2), "de": samples(1)}
 """The same code and the same requests but for the texts: the second language gets a part of them."""
 SOMEBODY = "0190b0e0-6f5a-7000-8000-000000000000"
 ENDS = ("/console/sign-out", "/console/account/sessions/end-others")
@@ -104,7 +104,7 @@ async def test_every_fault_that_a_form_shows_is_one_that_the_catalogues_translat
     shown = set()
     forms = ("people/new", "terminals/new", "settings", "settings/invite", "account/password", "stamps/correct")
     for form in forms:
-        for _ in range(samples(10)):
+        for _ in range(samples(5)):
             fields = {name: chance.choice(ABSURD) for name in FIELDS} | {"user": (await house_user(house))}
             fields["stamp"] = ""
             for visitor in (english, german):
