@@ -28,7 +28,7 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
-test: $(VENV)/.test $(VENV)/.project browser proxies redis ## all checks beside all tests with coverage, then those that measure time
+test: $(VENV)/.test $(VENV)/.project browser proxies redis ## all checks beside all tests, with coverage
 	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
 	$(BIN)/python -m pytest --processes=$(PROCESSES) --coverage=90 $(ARGS); tests=$$?; \
 	wait $$check; checks=$$?; echo; echo "make check:"; cat $(VENV)/check.log; \

@@ -1,8 +1,7 @@
 """Tests in several processes: read once, then forked, so that what all of them need is loaded once.
 
 The tests are cut into lots, a few of one file each. Whoever is done takes the next lot, so that nobody waits while
-there is one left. What a test came to is told to the first process, which counts and reports it. What is marked `alone`
-comes last, in the first process, when the others have ended.
+there is one left. What a test came to is told to the first process, which counts and reports it.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     Connection = TwoWays[Any, Any]
     Place = tuple[str, tuple[str, int | None, str]]
 
-ALONE: Final = "alone"
-"""Marks what measures time: nothing else runs beside it."""
-
 LOT: Final = 12
 """So many tests are taken at once: enough that a file's fixtures serve several, few enough that all end together."""
 
@@ -34,40 +30,23 @@ STOPPED: Final = 2**30
 _forking = multiprocessing.get_context("fork")
 
 
-def run(session: pytest.Session, processes: int, in_each: Callable[[], Any]) -> list[Any]:
-    """Run the tests of `session` in so many processes, report them here, and return what `in_each` gave at their ends.
+def run(session: pytest.Session, processes: int, at_the_end: Callable[[], Any]) -> list[Any]:
+    """Run the tests of `session` in so many processes, report them here, and return what `at_the_end` gave in each.
 
     Raises:
         pytest.Session.Failed, pytest.Session.Interrupted: as in an ordinary run.
     """
-    alone = [item for item in session.items if item.get_closest_marker(ALONE)]
-    lots = _lots([item for item in session.items if not item.get_closest_marker(ALONE)])
-    ends = _run_side_by_side(session, lots, processes, in_each)
-    for item, following in itertools.zip_longest(alone, alone[1:]):
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        _stop_if_told(session)
-    return ends
-
-
-def _lots(items: Sequence[pytest.Item]) -> list[Sequence[pytest.Item]]:
-    of_files = (list(found) for _, found in itertools.groupby(items, key=lambda item: item.path))
-    return [found[at : at + LOT] for found in of_files for at in range(0, len(found), LOT)]
-
-
-def _run_side_by_side(
-    session: pytest.Session, lots: list[Sequence[pytest.Item]], processes: int, in_each: Callable[[], Any]
-) -> list[Any]:
+    lots = _lots(session.items)
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     reporter.showfspath = False  # tests of many files come in turn
     taken = _forking.Value("i", 0)
     runs: dict[Any, _Run] = {}
     for _ in range(min(processes, len(lots))):
         receiving, sending = _forking.Pipe(duplex=False)
-        process = _forking.Process(target=_run_lots, args=(session, lots, taken, sending, in_each))
+        process = _forking.Process(target=_run_lots, args=(session, lots, taken, sending, at_the_end))
         process.start()
         sending.close()
-        runs[receiving] = _Run(process)
-    ends: list[Any] = []
+        runs[receiving] = _Run(session, process)
     try:
         under_way = dict(runs)
         while under_way:
@@ -76,62 +55,56 @@ def _run_side_by_side(
                 try:
                     kind, told = connection.recv()
                 except EOFError:
-                    under_way.pop(connection).ended(session)
-                    continue
-                if kind == "end":
-                    ends.append(told)
-                elif kind == "begun":
-                    runs[connection].current = told
+                    under_way.pop(connection).ended()
                 else:
-                    hook = session.config.hook
-                    report = hook.pytest_report_from_serializable(config=session.config, data=told)
-                    hook.pytest_runtest_logreport(report=report)
-                    if session.shouldfail or session.shouldstop:
-                        taken.value = STOPPED
+                    runs[connection].hear(kind, told)
+                if session.shouldfail or session.shouldstop:
+                    taken.value = STOPPED
     finally:
-        for connection, run_ in runs.items():
-            connection.close()
+        for run_ in runs.values():
             run_.stop()
-    _stop_if_told(session)
-    return ends
-
-
-def _stop_if_told(session: pytest.Session) -> None:
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:
         raise session.Interrupted(session.shouldstop)
+    return [run_.result for run_ in runs.values()]
+
+
+def _lots(items: Sequence[pytest.Item]) -> list[Sequence[pytest.Item]]:
+    of_files = (list(found) for _, found in itertools.groupby(items, key=lambda item: item.path))
+    return [found[at : at + LOT] for found in of_files for at in range(0, len(found), LOT)]
 
 
 class _Run:
     """One of the processes, as the first one sees it."""
 
-    def __init__(self, process: Any) -> None:
-        self.process = process
-        self.current: Place | None = None
-        """The test it is at."""
+    def __init__(self, session: pytest.Session, process: Any) -> None:
+        self._config, self._process = session.config, process
+        self._at: Place = "tests", ("tests", None, "before the first one")
+        self._came_to_its_end = False
+        self.result: Any = None
 
-    def ended(self, session: pytest.Session) -> None:
+    def hear(self, kind: str, told: Any) -> None:
+        if kind == "begun":
+            self._at = told
+        elif kind == "report":
+            report = self._config.hook.pytest_report_from_serializable(config=self._config, data=told)
+            self._config.hook.pytest_runtest_logreport(report=report)
+        else:
+            self._came_to_its_end, self.result = True, told
+
+    def ended(self) -> None:
         """Report the test under way as failed if the process did not come to its end."""
-        self.process.join()
-        if self.process.exitcode == 0:
-            return
-        nodeid, location = self.current or ("tests", ("tests", None, "before the first test"))
-        session.config.hook.pytest_runtest_logreport(
-            report=pytest.TestReport(
-                nodeid,
-                location,
-                {},
-                "failed",
-                f"the process that ran this test ended with {self.process.exitcode}",
-                "call",
-            )
-        )
+        self._process.join()
+        if not self._came_to_its_end:
+            why = f"the process that ran this test ended with {self._process.exitcode}"
+            report = pytest.TestReport(*self._at, {}, "failed", why, "call")
+            self._config.hook.pytest_runtest_logreport(report=report)
 
     def stop(self) -> None:
-        if self.process.is_alive():
-            self.process.terminate()
-        self.process.join()
+        if self._process.is_alive():
+            self._process.terminate()
+        self._process.join()
 
 
 class _Teller:
@@ -154,7 +127,7 @@ def _run_lots(
     lots: list[Sequence[pytest.Item]],
     taken: Any,
     sending: Connection,
-    in_each: Callable[[], Any],
+    at_the_end: Callable[[], Any],
 ) -> None:
     plugins = session.config.pluginmanager
     plugins.unregister(name="terminalreporter")
@@ -169,7 +142,7 @@ def _run_lots(
                 break
     except KeyboardInterrupt:  # the first process says so
         sys.exit(130)
-    sending.send(("end", in_each()))
+    sending.send(("end", at_the_end()))
     sending.close()
 
 

@@ -29,6 +29,8 @@ FIELDS_LIMIT: Final = 64
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
+CLOSE: Final = {hdrs.CONNECTION: "close"}
+"""What else is coming of a body is not read."""
 
 
 class Form(Mapping[str, str]):
@@ -114,7 +116,7 @@ async def read_form(request: web.Request, limit: int = BODY_LIMIT, file: str | N
 
 async def _read_parts(request: web.Request, limit: int, file: str | None) -> dict[str, str]:
     if (request.content_length or 0) > limit:
-        raise Problem("body-too-large", cause="declared too large", headers={hdrs.CONNECTION: "close"})
+        raise Problem("body-too-large", cause="declared too large", headers=CLOSE)
     pairs: list[tuple[str, str]] = []
     left = limit
     try:
@@ -128,7 +130,7 @@ async def _read_parts(request: web.Request, limit: int, file: str | None) -> dic
                 while chunk := await part.read_chunk():
                     data += chunk
                     if len(data) > left:
-                        raise Problem("body-too-large", cause="larger than it may be")
+                        raise Problem("body-too-large", cause="larger than it may be", headers=CLOSE)
                 left -= len(data)
                 name = part.name or ""
                 name.encode()  # refuses half a surrogate pair, which no page could show again

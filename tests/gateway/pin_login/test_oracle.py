@@ -86,14 +86,12 @@ async def durations(house: House, rounds: int) -> tuple[list[float], list[float]
 REAL_COST = {"pin_hash_memory_kib": PIN_COST.memory_kib, "pin_hash_time": PIN_COST.time}
 
 
-@pytest.mark.alone
 async def test_no_duration_tells_a_known_number_from_an_unknown_one(tmp_path: Path) -> None:
     async with open_house(tmp_path / "data", **REAL_COST) as house:
         known, unknown = await durations(house, PAIRS)
     assert chance_of_equal(known, unknown) > 1e-4
 
 
-@pytest.mark.alone
 async def test_the_measurement_would_notice_if_unknown_numbers_were_not_hashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
