@@ -1,39 +1,60 @@
-"""`stampgate` in a process of its own that need not import anything: forked from one that has.
+"""`stampgate` and `stampgate-kiosk` in processes of their own that need not import anything: forked from one that has.
 
-It is the real program from `main` on, in a real process with signals, environment and outputs of its own. That the
-installed command and `python -m` start from nothing is shown where processes are run in the ordinary way.
+It is the real program from `main` on, in a real process with signals, environment, terminal and outputs of its own.
+That the installed command and `python -m` start from nothing is shown where processes are run in the ordinary way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import io
 import multiprocessing
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Final
+import termios
+from multiprocessing import reduction
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 PR_SET_PDEATHSIG: Final = 1
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(["tests.gateway.preloaded"])
 
+Program = Literal["stampgate", "stampgate-kiosk"]
+
 
 class Forked:
-    """One run of `stampgate` with `arguments`; what it says goes to files."""
+    """One run of a program with `arguments`; what it says goes to files or to open descriptors.
+
+    At `terminal`, an open descriptor, it reads and writes there, and leads a session that this terminal controls;
+    `stdout` may lead elsewhere all the same.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], *, environment: Mapping[str, str], stdout: Path, stderr: Path | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        stdout: Path | int | None = None,
+        stderr: Path | None = None,
+        terminal: int | None = None,
+        program: Program = "stampgate",
     ) -> None:
-        self._process = _forking.Process(
-            target=_run, args=(list(arguments), dict(environment), str(stdout), str(stderr or stdout))
-        )
+        streams = [
+            _Descriptor.of(terminal),
+            _Descriptor.of(terminal if stdout is None else stdout),
+            _Descriptor.of((stdout if terminal is None else terminal) if stderr is None else stderr),
+        ]
+        self._process = _forking.Process(target=_run, args=(program, list(arguments), dict(environment), streams))
         self._process.start()
+        for stream in streams:
+            stream.close()
 
     @property
     def pid(self) -> int:
@@ -60,20 +81,61 @@ class Forked:
         self._process.join()
 
 
-def _run(arguments: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
+def run_apart(function: Callable[..., object], *arguments: Any) -> None:
+    """Run a function of a module in a process of its own, to its end, which must be a good one."""
+    process = _forking.Process(target=function, args=arguments)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0, process.exitcode
+
+
+class _Descriptor:
+    """Where a stream of the new process leads: handed over open, so that it is open from the beginning."""
+
+    def __init__(self, number: int, *, ours: bool) -> None:
+        self.number, self._ours = number, ours
+
+    @classmethod
+    def of(cls, place: Path | int | None) -> _Descriptor:
+        if isinstance(place, int):
+            return cls(place, ours=False)
+        if place is None:
+            return cls(os.open(os.devnull, os.O_RDONLY), ours=True)
+        return cls(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), ours=True)
+
+    def close(self) -> None:
+        if self._ours:
+            os.close(self.number)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(there: Any) -> int:
+    number: int = there.detach()
+    return number
+
+
+def _run(program: Program, arguments: list[str], environment: dict[str, str], streams: list[int]) -> None:
     if sys.platform == "linux":  # even a test run that is killed leaves no gateway behind
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.clear()
     os.environ.update(environment)
-    for descriptor, path in ((0, os.devnull), (1, stdout), (2, stderr)):
-        flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        opened = os.open(path, flags, 0o600)
+    for descriptor, opened in enumerate(streams):
         os.dup2(opened, descriptor)
         os.close(opened)
-    sys.stdin = io.TextIOWrapper(io.FileIO(0), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w")), encoding="utf-8")
-    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), encoding="utf-8", write_through=True)
-    sys.argv = ["stampgate", *arguments]
+    if os.isatty(0):
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0)), encoding=encoding)  # type: ignore[misc]
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w")), encoding=encoding, line_buffering=os.isatty(1))
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w"), encoding=encoding, write_through=True)
+    sys.argv = [program, *arguments]
+    if program == "stampgate-kiosk":
+        from kiosk_client import cli
+
+        cli.main()
     from gateway.cli import main
 
     code = main(arguments)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from typer.testing import CliRunner
 
 from gateway.cli import main
+from tests.gateway.forked import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,9 +78,27 @@ class Shell:
         assert "Traceback" not in ran.err
         return ran.err.removeprefix("stampgate: ").strip()
 
-    def spawn(self, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
-        """Start `stampgate` as a process of its own, from the project's root."""
-        return subprocess.Popen([*PROGRAM, *arguments], cwd=ROOT, env=self.process_environment(), **streams)
+    def fork(
+        self, *arguments: str, stdout: Path | None = None, stderr: Path | None = None, terminal: int | None = None
+    ) -> Forked:
+        """Start `stampgate` as a process of its own."""
+        return Forked(
+            arguments, environment=self.process_environment(), stdout=stdout, stderr=stderr, terminal=terminal
+        )
+
+    def from_nothing(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+        """Run `stampgate` to its end in an interpreter that has imported nothing, from the project's root."""
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            cwd=ROOT,
+            env=self.process_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def process_environment(self) -> Mapping[str, str]:
         """The environment of a process of its own."""

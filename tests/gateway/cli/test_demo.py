@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shlex
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from gateway.listening import bind
+from tests.gateway.forked import Forked
 from tests.gateway.phone import Phone
-from tests.gateway.serving_process import STAMPGATE, environment, stampgate
+from tests.gateway.serving_process import environment, stampgate
 from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ADD = r"^Add yours +(.*)$"
 class Demo:
     """A demo that is running, by what it has printed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: Forked, log: Path) -> None:
         self.process = process
         self._log = log
 
@@ -47,7 +48,7 @@ class Demo:
 
     async def stopped(self) -> int:
         """Return its exit code after Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+        os.kill(self.process.pid, signal.SIGINT)
         return await asyncio.to_thread(self.process.wait, 20)
 
 
@@ -55,20 +56,14 @@ class Demo:
 def demo(directory: Path, port: str = "0") -> Iterator[Demo]:
     directory.mkdir(exist_ok=True)
     log = directory / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*STAMPGATE, "--data-dir", str(directory / "data"), "demo", "--port", port],
-            env={**environment(), "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+    log.write_bytes(b"")
+    command = ["--data-dir", str(directory / "data"), "demo", "--port", port]
+    process = Forked(command, environment=environment(), stdout=log)
     try:
         yield Demo(process, log)
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait()
 
 
 async def started(running: Demo) -> None:

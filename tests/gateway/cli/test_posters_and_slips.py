@@ -197,7 +197,7 @@ def test_ended_early_the_file_holds_exactly_the_pins_that_are_set(
     people.write_text("full_name;personnel_number\n" + "".join(f"Person {i};{i}\n" for i in range(400)))
     ready.ok("user", "import", str(people))
     file = tmp_path / "slips.pdf"
-    process = ready.spawn("user", "set-pin", "--all-without-pin", "--slips", str(file))
+    process = ready.fork("user", "set-pin", "--all-without-pin", "--slips", str(file), stdout=tmp_path / "said")
     try:
         deadline = time.monotonic() + 60
         while sum(record is not None for record in valid_pins(ready).values()) < 3:
@@ -205,11 +205,10 @@ def test_ended_early_the_file_holds_exactly_the_pins_that_are_set(
             assert process.poll() is None
             time.sleep(0.02)  # reading takes as much of the processor as the command
         os.kill(process.pid, number)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(60) == 130
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait()
     set_now = {number for number, record in valid_pins(ready).items() if record is not None}
     assert 3 <= len(set_now) < 400
     pages = page_texts(file.read_bytes())

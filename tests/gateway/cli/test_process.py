@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
 import termios
 import time
 from contextlib import ExitStack
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.serving_process import stampgate
+
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
     from tests.gateway.cli.command_line import Shell
@@ -24,8 +26,7 @@ class Terminal:
 
     def __init__(self, shell: Shell, *arguments: str) -> None:
         self._ours, theirs = pty.openpty()
-        # A session of its own, or a password prompt would talk to the terminal these tests were started from.
-        self.process = shell.spawn(*arguments, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        self.process = shell.fork(*arguments, terminal=theirs)
         os.close(theirs)
         self.seen = ""
         self._read_to = 0
@@ -56,12 +57,11 @@ class Terminal:
         """Read to the end and return the exit code."""
         while self._read():
             pass
-        return self.process.wait(timeout=30)
+        return self.process.wait(30)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
         os.close(self._ours)
 
     def _read(self) -> str:
@@ -92,15 +92,13 @@ def at_a_terminal(with_anna: Shell) -> Iterator[Callable[..., Terminal]]:
 
 
 def run(shell: Shell, *arguments: str) -> subprocess.CompletedProcess[str]:
-    process = shell.spawn(*arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
+    return stampgate(*arguments, settings=shell.environment)
 
 
 def test_exit_codes_reach_the_shell(with_anna: Shell) -> None:
     assert run(with_anna, "user", "list").returncode == 0
     assert run(with_anna, "user", "set-pin", "7").returncode == 1
-    wrong = run(with_anna, "user", "nonsense")
+    wrong = with_anna.from_nothing("user", "nonsense")
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
 
 
@@ -126,7 +124,7 @@ def test_a_chosen_pin_is_asked_for_and_not_shown(at_a_terminal: Callable[..., Te
 def test_ctrl_c_at_a_question_ends_at_once(with_anna: Shell, at_a_terminal: Callable[..., Terminal]) -> None:
     terminal = at_a_terminal("user", "set-pin", "1042", "--ask")
     terminal.wait_for("New PIN")
-    terminal.process.send_signal(signal.SIGINT)
+    os.kill(terminal.process.pid, signal.SIGINT)
     assert terminal.end() == 130
     assert "Traceback" not in terminal.seen
     assert not with_anna.ok("user", "list", "--json").items[0]["has_pin"]
@@ -145,12 +143,12 @@ def test_a_revocation_is_asked_for_at_a_terminal_and_no_means_no(
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(with_anna: Shell) -> None:
+    """Python complains at its end, so it is one that starts and ends by itself."""
     reading, writing = os.pipe()
-    process = with_anna.spawn("user", "list", "--json", stdout=writing, stderr=subprocess.PIPE)
     os.close(reading)
+    ran = with_anna.from_nothing("user", "list", "--json", stdout=writing)
     os.close(writing)
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (1, b"")
+    assert (ran.returncode, ran.stderr) == (1, "")
 
 
 def test_a_terminal_that_knows_only_ascii_gets_its_list(with_anna: Shell) -> None:
