@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kiosk_client.cli import app
+from tests.gateway.forked import Forked
 from tests.kiosk_client.conftest import CODE
 from tests.kiosk_client.fake_gateway import FakeGateway, Refused
 
@@ -249,35 +250,29 @@ async def test_the_clock_needs_a_terminal(enrolled: StoredKey, cli: Cli, capsys:
     assert "needs a terminal" in capsys.readouterr().err
 
 
-async def test_a_pin_typed_at_a_terminal_is_not_shown(gateway: FakeGateway, enrolled: StoredKey) -> None:
+async def test_a_pin_typed_at_a_terminal_is_not_shown(
+    gateway: FakeGateway, enrolled: StoredKey, tmp_path: Path
+) -> None:
     master, slave = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "kiosk_client", "stamp", "clock_in", "-n", NUMBER),
-        stdin=slave,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=slave,
-        start_new_session=True,
-        preexec_fn=_own_terminal,
+    process = Forked(
+        ("stamp", "clock_in", "-n", NUMBER),
+        environment=os.environ,
+        terminal=slave,
+        stdout=tmp_path / "out",
+        program="stampgate-kiosk",
     )
-    os.close(slave)
     screen = await asyncio.to_thread(os.read, master, 100)
     assert screen.startswith(b"PIN")
     await asyncio.sleep(0.1)
     os.write(master, f"{PIN}\n".encode())
-    out, _ = await process.communicate()
+    assert await asyncio.to_thread(process.wait, 15) == 0
+    os.set_blocking(master, False)
     with contextlib.suppress(OSError):
         screen += os.read(master, 1000)
+    os.close(slave)
     os.close(master)
-    assert b"Clock in" in out
+    assert "Clock in" in (tmp_path / "out").read_text("utf-8")
     assert PIN.encode() not in screen
-
-
-def _own_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 async def test_a_private_ca_is_believed_only_when_given(

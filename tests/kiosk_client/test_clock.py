@@ -7,7 +7,6 @@ import io
 import os
 import pty
 import signal
-import sys
 import termios
 import time
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +16,7 @@ import pytest
 
 from kiosk_client.clock_prompt import ClockPrompt, Timing, zone_of
 from kiosk_client.terminal_keys import Interrupted, Leave, TerminalKeys
+from tests.gateway.forked import Forked
 from tests.kiosk_client.fake_gateway import FakeGateway, Refused
 
 if TYPE_CHECKING:
@@ -394,9 +394,10 @@ class Terminal:
     """The real command on a pseudo-terminal of its own."""
 
     def __init__(self, *arguments: str) -> None:
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.execv(sys.executable, [sys.executable, "-m", "kiosk_client", *arguments])
+        self.master, slave = pty.openpty()
+        self._process = Forked(arguments, environment=os.environ, terminal=slave, program="stampgate-kiosk")
+        os.close(slave)
+        self.pid = self._process.pid
         self.seen = ""
         fcntl.fcntl(self.master, fcntl.F_SETFL, os.O_NONBLOCK)
 
@@ -420,11 +421,11 @@ class Terminal:
             while True:
                 with contextlib.suppress(OSError):
                     self.seen += os.read(self.master, 65_536).decode("utf-8", "replace")
-                ended, status = os.waitpid(self.pid, os.WNOHANG)
-                if ended:
+                code = self._process.poll()
+                if code is not None:
                     self.left_with = termios.tcgetattr(self.master)
                     os.close(self.master)
-                    return os.waitstatus_to_exitcode(status)
+                    return code
                 await asyncio.sleep(0.01)
 
 

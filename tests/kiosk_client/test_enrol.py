@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from crypto.enrolment_words import enrolment_words
+from tests.gateway.forked import Forked
 from tests.kiosk_client.conftest import CODE, Cli
 from tests.kiosk_client.fake_gateway import FakeGateway, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kiosk_client import KeyStore, StoredKey
 
@@ -99,19 +101,16 @@ async def test_waiting_goes_on_without_a_code_and_shows_the_same_words(
     assert gateway.seen("/enrolments") == 1
 
 
-async def test_ctrl_c_burns_nothing(gateway: FakeGateway, store: KeyStore, cli: Cli) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "kiosk_client", "enrol", gateway.url, "--code", CODE),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+async def test_ctrl_c_burns_nothing(gateway: FakeGateway, store: KeyStore, cli: Cli, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    process = Forked(
+        ("enrol", gateway.url, "--code", CODE), environment=os.environ, stdout=said, program="stampgate-kiosk"
     )
     await until(lambda: gateway.seen("/device") >= 1)
-    process.send_signal(signal.SIGINT)
-    _, err = await process.communicate()
-    assert process.returncode == 130
-    assert "Nothing is lost" in err.decode()
-    assert "Traceback" not in err.decode()
+    os.kill(process.pid, signal.SIGINT)
+    assert await asyncio.to_thread(process.wait, 15) == 130
+    assert "Nothing is lost" in said.read_text("utf-8")
+    assert "Traceback" not in said.read_text("utf-8")
     gateway.approve()
     assert await cli("enrol", gateway.url) == 0
 

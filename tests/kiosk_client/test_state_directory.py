@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,8 @@ import pytest
 from kiosk_client import KeyStore
 from kiosk_client.state_directory import default_state_dir, state_dir_option
 from kiosk_client.wording import wording_for
+from tests.gateway.forked import Forked
+from tests.gateway.waiting import until
 from tests.kiosk_client.conftest import CODE
 from tests.kiosk_client.test_clock import Terminal
 
@@ -91,19 +93,20 @@ async def test_the_default_is_not_named(elsewhere: Path, cli: Cli, capsys: pytes
     assert capsys.readouterr().out.endswith("Run: stampgate-kiosk enrol URL --code CODE\n")
 
 
-async def test_going_on_after_ctrl_c_finds_the_same_directory(gateway: FakeGateway, elsewhere: Path, cli: Cli) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "kiosk_client", "enrol", gateway.url, "--code", CODE, "--state-dir", str(elsewhere)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+async def test_going_on_after_ctrl_c_finds_the_same_directory(
+    gateway: FakeGateway, elsewhere: Path, cli: Cli, tmp_path: Path
+) -> None:
+    process = Forked(
+        ("enrol", gateway.url, "--code", CODE, "--state-dir", str(elsewhere)),
+        environment=os.environ,
+        stdout=tmp_path / "out",
+        stderr=tmp_path / "err",
+        program="stampgate-kiosk",
     )
-    async with asyncio.timeout(10):
-        while gateway.seen("/device") == 0:  # noqa: ASYNC110 - what is waited for happens in another process
-            await asyncio.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, err = await process.communicate()
-    _, *words = shlex.split(err.decode().rpartition("To go on: ")[2])
+    await until(lambda: gateway.seen("/device") > 0)
+    os.kill(process.pid, signal.SIGINT)
+    await asyncio.to_thread(process.wait, 15)
+    _, *words = shlex.split((tmp_path / "err").read_text("utf-8").rpartition("To go on: ")[2])
     gateway.approve()
     assert await cli(*words) == 0
 
