@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from storage import trust_changes
 from storage.database import Database
+from tests.gateway.forked import run_apart
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMES_AND_GOES = """
-import asyncio, sys
-from storage import trust_changes
-from storage.database import Database
 
-async def main(url):
+def come_and_go(url: str) -> None:
+    """What another process does."""
+    asyncio.run(_come_and_go(url))
+
+
+async def _come_and_go(url: str) -> None:
     database = Database(url)
     await database.upgrade()
     async with database.write() as connection:
         await trust_changes.append(connection, "device", "theirs", None, 2.0)
     await database.close()
-
-asyncio.run(main(sys.argv[1]))
-"""
 
 
 async def test_what_this_process_writes_after_another_came_and_went_is_there_for_a_third(tmp_path: Path) -> None:
@@ -39,7 +36,7 @@ async def test_what_this_process_writes_after_another_came_and_went_is_there_for
         await trust_changes.append(connection, "device", "first", None, 1.0)
 
     for _ in range(2):
-        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", COMES_AND_GOES, url], check=True)
+        await asyncio.to_thread(run_apart, come_and_go, url)
     assert (tmp_path / "data" / "stampgate.db-wal").exists()
     async with ours.write() as connection:
         await trust_changes.append(connection, "device", "last", None, 3.0)
