@@ -75,6 +75,16 @@ def desk(ephemeral: Ephemeral) -> Desk:
     return Desk(PinGuard(ephemeral))
 
 
+@pytest.fixture
+def small_desk(ephemeral: Ephemeral) -> Desk:
+    """The product's limits, but that a kiosk or a company's phones pause after ten wrong tries."""
+    limits = {
+        "kiosk": replace(KIOSK_LIMITS, device=10),
+        "phone": replace(PHONE_LIMITS, company=10),
+    }
+    return Desk(PinGuard(ephemeral, limits))
+
+
 async def test_of_sixty_wrong_pins_at_once_exactly_five_are_hashed(desk: Desk) -> None:
     attempts = [desk.attempt() for _ in range(60)]
     hashed = 0
@@ -198,7 +208,7 @@ async def test_tries_in_flight_count_towards_the_day_too(desk: Desk) -> None:
 
 async def test_tries_while_locked_are_not_counted_so_nobody_can_hold_a_lock_open(desk: Desk) -> None:
     lock = await lock_once(desk)
-    for _ in range(50):
+    for _ in range(25):
         assert (await desk.refusal(desk.attempt())).scope == "number"
         desk.clock.pass_(1)
     desk.clock.now = lock.until
@@ -266,7 +276,7 @@ async def test_sixty_wrong_in_an_hour_pause_the_kiosk_for_all_and_no_other_kiosk
 
 
 async def test_fewer_wrong_than_that_in_any_hour_pause_nothing(desk: Desk) -> None:
-    for person in range(180):
+    for person in range(120):
         assert await desk.wrong(desk.attempt(number=f"{person:064x}")) == []
         desk.clock.pass_(HOUR / 59)
 
@@ -287,7 +297,7 @@ async def test_a_hundred_wrong_in_an_hour_pause_the_companys_phones_not_its_kios
 async def test_an_address_with_thirty_wrong_gets_one_try_per_five_seconds_never_a_block(desk: Desk) -> None:
     for person in range(30):
         await desk.wrong(desk.attempt("phone", number=f"{person:064x}", source="2001:db8::/64"))
-    for person in range(40):
+    for person in range(15):
         desk.clock.pass_(4.999)
         refusal = await desk.refusal(desk.attempt("phone", source="2001:db8::/64"))
         assert refusal == Throttled("source", 5)
@@ -299,11 +309,14 @@ async def test_an_address_with_thirty_wrong_gets_one_try_per_five_seconds_never_
     await desk.right(desk.attempt("phone", source="2001:db8::/64"))
 
 
-async def test_the_scope_that_refuses_longest_is_told(desk: Desk) -> None:
-    for person in range(60):
-        await desk.wrong(desk.attempt(number=f"{person % 15:064x}"))
-    refusal = await desk.refusal(desk.attempt(number=f"{0:064x}"))
-    assert refusal == Throttled("device", 15 * MINUTE)
+async def test_the_scope_that_refuses_longest_is_told(small_desk: Desk) -> None:
+    desk, locks = small_desk, []
+    for person in range(10):
+        locks += await desk.wrong(desk.attempt(number=f"{person % 2:064x}"))
+    assert sorted(lock.scope for lock in locks) == ["device", "number", "number"]
+    assert await desk.refusal(desk.attempt(number=f"{0:064x}")) == Throttled("device", 15 * MINUTE)
+    elsewhere = desk.attempt(number=f"{0:064x}", device="kiosk-2")
+    assert await desk.refusal(elsewhere) == Throttled("number", 5 * MINUTE)
 
 
 async def test_an_unlock_gives_a_full_new_set_of_tries_from_the_first_step(desk: Desk) -> None:
@@ -340,26 +353,30 @@ async def test_an_unlock_wipes_what_turned_wrong_before_it_though_found_after_it
     assert [lock.reason for lock in await desk.wrong(desk.attempt())] == ["consecutive"]
 
 
-async def test_what_turns_wrong_while_a_kiosk_pauses_does_not_count_towards_its_next_pause(desk: Desk) -> None:
-    under_way = [desk.attempt(number=f"{person + 1000:064x}") for person in range(30)]
+async def test_what_turns_wrong_while_a_kiosk_pauses_does_not_count_towards_its_next_pause(small_desk: Desk) -> None:
+    desk = small_desk
+    under_way = [desk.attempt(number=f"{person + 1000:064x}") for person in range(5)]
     for attempt in under_way:
         await desk.guard.reserve(attempt, desk.clock.now)
-    for person in range(60):
+    for person in range(10):
         await desk.wrong(desk.attempt(number=f"{person:064x}"))
     for attempt in under_way:
         assert await desk.guard.wrong(attempt, desk.clock.now + 1) == []
     desk.clock.pass_(15 * MINUTE)
-    for person in range(59):
+    for person in range(9):
         assert await desk.wrong(desk.attempt(number=f"{person:064x}")) == []
 
 
-async def test_an_unlock_ends_a_pause(desk: Desk) -> None:
-    for person in range(60):
+async def test_an_unlock_ends_a_pause(small_desk: Desk) -> None:
+    desk = small_desk
+    for person in range(10):
         await desk.wrong(desk.attempt(number=f"{person:064x}"))
+    assert (await desk.refusal(desk.attempt())).scope == "device"
     await desk.guard.clear(desk.company, "kiosk", "device", "kiosk-1", 1, desk.clock.now)
     await desk.right(desk.attempt())
-    for person in range(100):
+    for person in range(10):
         await desk.wrong(desk.attempt("phone", number=f"{person:064x}"))
+    assert (await desk.refusal(desk.attempt("phone"))).scope == "company"
     await desk.guard.clear(desk.company, "phone", "company", desk.company, 1, desk.clock.now)
     await desk.right(desk.attempt("phone"))
 
