@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STAMPGATE = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
-CHEAP_HASH = {"STAMPGATE_PIN_HASH_MEMORY_KIB": "8", "STAMPGATE_PIN_HASH_TIME": "1"}
+CHEAP_HASH = {
+    "STAMPGATE_PIN_HASH_MEMORY_KIB": "8",
+    "STAMPGATE_PIN_HASH_TIME": "1",
+    "STAMPGATE_PASSWORD_HASH_MEMORY_KIB": "64",
+    "STAMPGATE_PASSWORD_HASH_TIME": "1",
+}
 START_SECONDS = 30.0
 SERVING = re.compile(r"^(?=.*\bserving\b).*https?://127\.0\.0\.1:(\d+)", re.MULTILINE)
 """The line of a process that serves, as JSON or as text."""

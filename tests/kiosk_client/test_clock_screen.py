@@ -232,21 +232,22 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("problem", FAULTS)
 async def test_a_fault_says_what_to_do_and_leaves_by_itself(
-    gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen, problem: str
+    gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen
 ) -> None:
     async with open_screen(SMALL) as screen:
         await screen.shows("Personnel number: _")
-        status = {"clock-skew": 401, "busy": 503}.get(problem, 403)
-        headers = {"Retry-After": "5"} if status == 503 else {}
-        gateway.faults.refuse["/device"] = Refused(problem, status, headers=headers)
-        await screen.pilot.press("4")
-        await screen.passes(61)
-        await screen.shows("Out of service", FAULTS[problem], "Trying again in 5 s")
-        gateway.faults.refuse.clear()
-        await screen.passes(5)
-        await screen.shows("Personnel number: _")
+        for problem, advice in FAULTS.items():
+            status = {"clock-skew": 401, "busy": 503}.get(problem, 403)
+            headers = {"Retry-After": "5"} if status == 503 else {}
+            gateway.faults.refuse["/device"] = Refused(problem, status, headers=headers)
+            await screen.pilot.press("4")
+            await screen.passes(61)
+            await screen.shows("Out of service", advice, "Trying again in 5 s")
+            gateway.faults.refuse.clear()
+            await screen.passes(5)
+            await screen.shows("Personnel number: _")
+            await screen.settled()
 
 
 async def test_offline_and_back(gateway: FakeGateway, enrolled: StoredKey, open_screen: OpenScreen) -> None:

@@ -23,9 +23,9 @@ from tests.samples import samples
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("crypto", "storage", "gateway", "kiosk_client")
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=8)
-KEYS = st.tuples(
-    st.sampled_from(f"{ascii_lowercase}*"), st.text(f"{ascii_lowercase}{digits}_.*-", max_size=5)
-).map("".join)
+KEYS = st.tuples(st.sampled_from(f"{ascii_lowercase}*"), st.text(f"{ascii_lowercase}{digits}_.*-", max_size=5)).map(
+    "".join
+)
 DECIMALS = st.integers(-100_000, 100_000).map(lambda hundredths: str(Decimal(hundredths).scaleb(-2)))
 STRINGS = st.one_of(
     PRINTABLE.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'),

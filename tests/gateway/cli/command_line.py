@@ -52,6 +52,8 @@ class Shell:
             "STAMPGATE_PUBLIC_URL": "https://stamp.example.com",
             "STAMPGATE_PIN_HASH_MEMORY_KIB": "8",
             "STAMPGATE_PIN_HASH_TIME": "1",
+            "STAMPGATE_PASSWORD_HASH_MEMORY_KIB": "64",
+            "STAMPGATE_PASSWORD_HASH_TIME": "1",
             **settings,
         }
 

@@ -275,11 +275,11 @@ async def test_a_key_is_taken_only_if_it_was_never_seen(house: House) -> None:
     assert (await with_key(terminal, mine).device()).status == 200
 
 
-@pytest.mark.parametrize("x", ["AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "A" * 43])
-async def test_weak_points_are_refused(house: House, x: str) -> None:
+async def test_weak_points_are_refused(house: House) -> None:
     terminal = await house.terminal()
-    reply = await terminal.offer_key(new_key(), {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}})
-    assert (reply.status, reply.problem) == (400, "weak-key")
+    for x in ("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "A" * 43):
+        reply = await terminal.offer_key(new_key(), {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}})
+        assert (reply.status, reply.problem) == (400, "weak-key"), x
 
 
 async def test_the_new_key_must_sign_itself_in(house: House) -> None:
@@ -317,12 +317,13 @@ async def test_each_of_the_two_nonces_is_good_once(house: House) -> None:
     assert (await terminal.signed("GET", f"{KIOSK}/device", nonce=reply.headers["Replay-Nonce"])).status == 200
 
 
-@pytest.mark.parametrize("body", [{"more": 1}, {"jwk": 5}, {"jwk": {"kty": "OKP"}}])
-async def test_a_faulty_body_is_told_in_full_and_changes_nothing(house: House, body: dict[str, Any]) -> None:
+async def test_a_faulty_body_is_told_in_full_and_changes_nothing(house: House) -> None:
     terminal, new = await house.terminal(), new_key()
-    reply = await terminal.offer_key(new, {"jwk": device_keys.to_jwk(new.public_key), **body})
-    assert (reply.status, reply.problem) == (400, "bad-request")
-    assert list(await key_states(house, terminal)) == [terminal.key.keyid]
+    bodies: tuple[dict[str, Any], ...] = ({"more": 1}, {"jwk": 5}, {"jwk": {"kty": "OKP"}})
+    for body in bodies:
+        reply = await terminal.offer_key(new, {"jwk": device_keys.to_jwk(new.public_key), **body})
+        assert (reply.status, reply.problem) == (400, "bad-request"), body
+        assert list(await key_states(house, terminal)) == [terminal.key.keyid], body
 
 
 async def test_a_terminal_gone_wrong_cannot_fill_the_database_with_keys(house: House) -> None:

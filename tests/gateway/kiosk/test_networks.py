@@ -53,25 +53,21 @@ async def test_a_terminals_own_networks_replace_those_of_the_company_and_none_me
     assert (await terminal.device()).status == 200
 
 
-@pytest.mark.parametrize("network", ["127.0.0.0/8", "::ffff:127.0.0.1", "::ffff:127.0.0.0/104", "0.0.0.0/0"])
-async def test_a_terminal_is_inside_its_network_however_that_is_written(house: House, network: str) -> None:
-    terminal = await house.terminal(allowed_networks=["2001:db8::/32", network])
-    assert (await terminal.device()).status == 200
+async def test_a_terminal_is_inside_its_network_however_that_is_written(house: House) -> None:
+    for network in ("127.0.0.0/8", "::ffff:127.0.0.1", "::ffff:127.0.0.0/104", "0.0.0.0/0"):
+        terminal = await house.terminal(allowed_networks=["2001:db8::/32", network])
+        assert (await terminal.device()).status == 200, network
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+async def test_who_is_no_trusted_proxy_cannot_choose_his_network(house: House) -> None:
+    terminal = await house.terminal(allowed_networks=["10.0.0.0/8"])
+    for fields in (
         {"X_Forwarded_For": "10.1.2.3"},
         {"Forwarded": "for=10.1.2.3"},
         {"X_Forwarded_For": "10.1.2.3", "Forwarded": "for=10.1.2.3", "X_Real_IP": "10.1.2.3"},
-    ],
-    ids=lambda fields: " ".join(fields),
-)
-async def test_who_is_no_trusted_proxy_cannot_choose_his_network(house: House, fields: dict[str, str]) -> None:
-    terminal = await house.terminal(allowed_networks=["10.0.0.0/8"])
-    reply = await _from(terminal, **fields)
-    assert (reply.status, reply.problem) == REFUSED
+    ):
+        reply = await _from(terminal, **fields)
+        assert (reply.status, reply.problem) == REFUSED, json.dumps(fields)
 
 
 @pytest.mark.parametrize(
