@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict, Field
 
@@ -15,6 +15,7 @@ from gateway.http.bodies import parse, parse_query
 from gateway.http.fields import Form, Id, PersonnelNumber, Pin, Token, is_id
 from gateway.http.models import Answer, Body, Rfc3339, rfc3339
 from gateway.http.problems import Problem
+from tests.samples import samples
 
 UUID = "0198a0e2-1111-7aaa-8bbb-0123456789ab"
 
@@ -202,6 +203,7 @@ def test_random_bytes_are_a_bad_request(raw: bytes) -> None:
     assert faults(Everything, raw)
 
 
+@settings(max_examples=samples(50), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
