@@ -5,6 +5,8 @@ from __future__ import annotations
 import gateway.cli
 import gateway.server
 import gateway.workers
-import storage.migrating  # noqa: F401 - loaded here, used by what is forked
+import kiosk_client.cli
+import kiosk_client.clock_app  # noqa: F401 - loaded here, used by what is forked
+import storage.migrating  # noqa: F401
 
 gateway.cli._command()
