@@ -29,7 +29,7 @@ FIELDS_LIMIT: Final = 64
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
-CLOSE: Final = {hdrs.CONNECTION: "close"}
+CLOSE: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}
 """What else is coming of a body is not read."""
 
 
