@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ async def on_the_screen(
     door = Door(parts, clock=time.monotonic, fraction=fraction, language=language, options=options)
     glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
     screen = ClockApp(door, glyphs)
+    threading.excepthook = _end_with_the_terminal
     try:
         await screen.run_async(mouse=False)
     finally:
@@ -53,6 +55,17 @@ async def on_the_screen(
         raise screen.broken
     typer.echo(door.wording.goodbye)
     return screen.interrupted
+
+
+def _end_with_the_terminal(failed: threading.ExceptHookArgs) -> None:
+    """End at once when the screen can no longer be written to, which a thread of its own does.
+
+    Everybody who draws would wait for that thread for ever, deaf to signals and with the key's lock in hand. Nothing is
+    lost that a power cut would not lose.
+    """
+    if isinstance(failed.exc_value, OSError):
+        os._exit(128 + signal.SIGHUP)
+    threading.__excepthook__(failed)
 
 
 async def line_by_line(store: KeyStore, client: KioskClient, language: str | None, options: str) -> bool:

@@ -32,8 +32,8 @@ Program = Literal["stampgate", "stampgate-kiosk"]
 class Forked:
     """One run of a program with `arguments`; what it says goes to files or to open descriptors.
 
-    At `terminal`, an open descriptor, it reads and writes there, and leads a session that this terminal controls;
-    `stdout` may lead elsewhere all the same.
+    At `terminal`, an open descriptor, it reads and writes there, and leads a session that this terminal controls, or
+    does not: then nobody tells it when the terminal goes away. `stdout` may lead elsewhere all the same.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Forked:
         stdout: Path | int | None = None,
         stderr: Path | None = None,
         terminal: int | None = None,
+        controlled: bool = True,
         program: Program = "stampgate",
     ) -> None:
         streams = [
@@ -51,7 +52,9 @@ class Forked:
             _Descriptor.of(terminal if stdout is None else stdout),
             _Descriptor.of((stdout if terminal is None else terminal) if stderr is None else stderr),
         ]
-        self._process = _forking.Process(target=_run, args=(program, list(arguments), dict(environment), streams))
+        self._process = _forking.Process(
+            target=_run, args=(program, list(arguments), dict(environment), streams, controlled)
+        )
         self._process.start()
         for stream in streams:
             stream.close()
@@ -116,7 +119,9 @@ def _received(there: Any) -> int:
     return number
 
 
-def _run(program: Program, arguments: list[str], environment: dict[str, str], streams: list[int]) -> None:
+def _run(
+    program: Program, arguments: list[str], environment: dict[str, str], streams: list[int], controlled: bool
+) -> None:
     if sys.platform == "linux":  # even a test run that is killed leaves no gateway behind
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ.clear()
@@ -126,7 +131,8 @@ def _run(program: Program, arguments: list[str], environment: dict[str, str], st
         os.close(opened)
     if os.isatty(0):
         os.setsid()
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        if controlled:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     encoding = environment.get("PYTHONIOENCODING", "utf-8")
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0)), encoding=encoding)  # type: ignore[misc]
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w")), encoding=encoding, line_buffering=os.isatty(1))

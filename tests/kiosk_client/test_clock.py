@@ -393,9 +393,11 @@ def test_an_unknown_time_zone_is_utc() -> None:
 class Terminal:
     """The real command on a pseudo-terminal of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, controlled: bool = True) -> None:
         self.master, slave = pty.openpty()
-        self._process = Forked(arguments, environment=os.environ, terminal=slave, program="stampgate-kiosk")
+        self._process = Forked(
+            arguments, environment=os.environ, terminal=slave, controlled=controlled, program="stampgate-kiosk"
+        )
         os.close(slave)
         self.pid = self._process.pid
         self.seen = ""
@@ -415,6 +417,11 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self.master, keys.encode())
+
+    async def exit_code_without_it(self) -> int:
+        """Take the terminal away and wait for the end."""
+        os.close(self.master)
+        return await asyncio.to_thread(self._process.wait, 15)
 
     async def exit_code(self) -> int:
         async with asyncio.timeout(15):

@@ -445,3 +445,13 @@ async def test_the_command_on_a_real_console_gives_the_terminal_back(
     assert "Traceback" not in terminal.seen
     assert PIN not in terminal.seen
     assert gateway.sessions == {}
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_without_its_terminal_the_clock_ends_and_does_not_keep_the_key(
+    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    monkeypatch.setenv("TERM", "linux")
+    terminal = Terminal("clock", controlled=told)
+    await terminal.shows("Personnel number: _")
+    assert await terminal.exit_code_without_it() >= 0
