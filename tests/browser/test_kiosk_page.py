@@ -579,6 +579,7 @@ async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals
     page = await terminals.open(f"/kiosk?lang=en#enrol={code}", color_scheme="dark")
 
     async def check() -> None:
+        await expect(page.locator("[aria-busy]")).to_have_count(0)  # what it asks the gateway for has come
         await page.emulate_media(color_scheme="light")
         result = await axe(page)
         assert result.violations_count == 0, result.generate_report()

@@ -124,6 +124,7 @@ def _run(
 ) -> None:
     if sys.platform == "linux":  # even a test run that is killed leaves no gateway behind
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves run in the background
     os.environ.clear()
     os.environ.update(environment)
     for descriptor, opened in enumerate(streams):
