@@ -10,6 +10,12 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 # The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
 LOCKED := $(INSTALL) --no-deps --require-hashes --only-binary :all:
+# In two halves side by side: most of the work is unpacking and compiling, which pip does one file after the other.
+define install_locked
+rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".txt") }' $(1); \
+	$(LOCKED) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
+	$(LOCKED) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
+endef
 # One more than there are processors: tests wait for servers, browsers and disks of their own.
 PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 PACKAGES := crypto storage gateway kiosk_client tests benchmarks
@@ -111,12 +117,12 @@ $(VENV)/.made:
 # The stamp files stand for "what is installed is what the lock says": a second start installs nothing.
 $(VENV)/.run: requirements/run.txt | $(VENV)/.made
 	@echo "Installing the locked packages (once) ..."
-	@$(LOCKED) -r requirements/run.txt
+	@$(call install_locked,requirements/run.txt)
 	@touch $@
 
 $(VENV)/.test: requirements/test.txt | $(VENV)/.made
 	@echo "Installing the locked packages with the test parts (once) ..."
-	@$(LOCKED) -r requirements/test.txt
+	@$(call install_locked,requirements/test.txt)
 	@touch $@
 
 # The project itself, editable: the commands stampgate and stampgate-kiosk. Its builder comes from the lock too, so this
