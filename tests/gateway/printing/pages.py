@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MM = 25.4 / 72
 """Millimetres in a point."""
 
+CAMERA_PIXELS = 1000
+"""Across a page: a phone's camera sees at least so many."""
+
 _HYPHEN = "\ufffe"
 
 
@@ -71,6 +74,7 @@ def codes(picture: Image.Image | bytes) -> list[str]:
     """What a camera reads in the picture that is a QR code."""
     shown = picture if isinstance(picture, Image.Image) else Image.open(io.BytesIO(picture))
     grey = shown.convert("L")
+    grey = grey.reduce(max(1, grey.width // CAMERA_PIXELS))
     pixels = memoryview(grey.tobytes()).cast("B", (grey.height, grey.width))
     formats = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
     return [found.text for found in zxingcpp.read_barcodes(pixels, formats=formats)]
