@@ -16,8 +16,8 @@ rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".tx
 	$(LOCKED) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
 	$(LOCKED) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
 endef
-# Two more than there are processors: tests wait for servers, browsers and disks of their own.
-PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
+# One more than there are processors: tests wait for servers, browsers and disks of their own.
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 PACKAGES := crypto storage gateway kiosk_client tests benchmarks
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	--python-version 3.11 $(ARGS)

@@ -22,9 +22,7 @@ NEVER: Final = 2**31 - 1
 """Probes stay where they are: taking them out would change functions while tests run."""
 
 LONG = (
-    "tests/browser/test_console.py",
-    "tests/browser/test_kiosk_key_change.py",
-    "tests/browser/test_kiosk_page.py",
+    "tests/browser/",
     "tests/faults/test_kill.py",
     "tests/faults/test_revocation.py",
     "tests/gateway/cli/test_posters_and_slips.py",
@@ -35,7 +33,8 @@ LONG = (
     "tests/protocol/test_header_grammar.py",
     "tests/storage/ephemeral/test_pin_guard_model.py",
 )
-"""Files with tests that take many seconds each: begun first, so that no process is left with one at the end."""
+"""Where tests take many seconds each: begun first, so that no process is left with one at the end; and those with a
+browser one after the other, so that each process starts one."""
 
 SEEN = pytest.StashKey[dict[str, Any]]()
 PROBES = pytest.StashKey[slipcover.Slipcover]()
