@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from kiosk_client.client import KioskClient
     from kiosk_client.key_store import KeyStore
+
+
+SCREEN_WRITER: Final = "textual-output"
+"""The name of the thread in which Textual writes to the terminal."""
 
 
 async def on_the_screen(
@@ -48,6 +52,7 @@ async def on_the_screen(
     try:
         await screen.run_async(mouse=False)
     finally:
+        threading.excepthook = threading.__excepthook__
         await door.close()
     if os.environ.get("TERM") == "linux":
         typer.echo(CLEAR_SCREEN, nl=False)  # older consoles have no alternate screen: a name would stay
@@ -63,7 +68,7 @@ def _end_with_the_terminal(failed: threading.ExceptHookArgs) -> None:
     Everybody who draws would wait for that thread for ever, deaf to signals and with the key's lock in hand. Nothing is
     lost that a power cut would not lose.
     """
-    if isinstance(failed.exc_value, OSError):
+    if failed.thread is not None and failed.thread.name == SCREEN_WRITER:
         os._exit(128 + signal.SIGHUP)
     threading.__excepthook__(failed)
 

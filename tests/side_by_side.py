@@ -1,14 +1,16 @@
 """Tests in several processes: read once, then forked, so that what all of them need is loaded once.
 
-The tests are cut into lots, a few of one file each. Whoever is done takes the next lot, so that nobody waits while
-there is one left. What a test came to is told to the first process, which counts and reports it.
+The tests are cut into lots, a few of one file each, and whoever is done takes the next lot. What a test came to is told
+to the first process, which counts and reports it, and which reports as failed what nobody told it of.
 """
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import multiprocessing
 import sys
+import time
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +21,18 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection as TwoWays
 
     Connection = TwoWays[Any, Any]
-    Place = tuple[str, tuple[str, int | None, str]]
 
 LOT: Final = 12
 """So many tests are taken at once: enough that a file's fixtures serve several, few enough that all end together."""
 
 STOPPED: Final = 2**30
 """As the number of lots taken: somebody failed and no further test is wanted."""
+
+LOOK_SECONDS: Final = 5.0
+"""How often is looked whether a process is still there: its pipe may be held open by one that it left behind."""
+
+END_SECONDS: Final = 60.0
+"""A process that told its end and has not ended by then is waiting for something it left behind."""
 
 _forking = multiprocessing.get_context("fork")
 
@@ -39,35 +46,38 @@ def run(session: pytest.Session, processes: int, at_the_end: Callable[[], Any]) 
     lots = _lots(session.items)
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     reporter.showfspath = False  # tests of many files come in turn
+    factory: Any = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    factory.getbasetemp()  # which this process removes one day, with all that the others make in it
     taken = _forking.Value("i", 0)
-    runs: dict[Any, _Run] = {}
+    runs: list[_Run] = []
     for _ in range(min(processes, len(lots))):
         receiving, sending = _forking.Pipe(duplex=False)
-        process = _forking.Process(target=_run_lots, args=(session, lots, taken, sending, at_the_end))
+        others = [receiving, *(other.connection for other in runs)]
+        process = _forking.Process(target=_run_lots, args=(session, lots, taken, sending, others, at_the_end))
         process.start()
         sending.close()
-        runs[receiving] = _Run(session, process)
+        runs.append(_Run(session, process, receiving))
     try:
-        under_way = dict(runs)
-        while under_way:
-            connection: Any
-            for connection in wait(list(under_way)):
-                try:
-                    kind, told = connection.recv()
-                except EOFError:
-                    under_way.pop(connection).ended()
-                else:
-                    runs[connection].hear(kind, told)
-                if session.shouldfail or session.shouldstop:
-                    taken.value = STOPPED
+        while under_way := {run_.connection: run_ for run_ in runs if not run_.over}:
+            ready: Any = wait(list(under_way), LOOK_SECONDS)
+            for run_ in [under_way[connection] for connection in ready] or under_way.values():
+                run_.look()
+            if session.shouldfail or session.shouldstop:
+                taken.value = STOPPED
+        for run_ in runs:
+            run_.end()
     finally:
-        for run_ in runs.values():
+        for run_ in runs:
             run_.stop()
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:
         raise session.Interrupted(session.shouldstop)
-    return [run_.result for run_ in runs.values()]
+    told = set().union(*(run_.told for run_ in runs))
+    for item in session.items:
+        if item.nodeid not in told:
+            _report_failed(session, item, "the process that was to run this test ended before it did")
+    return [run_.result for run_ in runs]
 
 
 def _lots(items: Sequence[pytest.Item]) -> list[Sequence[pytest.Item]]:
@@ -75,47 +85,71 @@ def _lots(items: Sequence[pytest.Item]) -> list[Sequence[pytest.Item]]:
     return [found[at : at + LOT] for found in of_files for at in range(0, len(found), LOT)]
 
 
+def _report_failed(session: pytest.Session, item: pytest.Item, why: str) -> None:
+    report = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
+    session.config.hook.pytest_runtest_logreport(report=report)
+
+
 class _Run:
     """One of the processes, as the first one sees it."""
 
-    def __init__(self, session: pytest.Session, process: Any) -> None:
-        self._config, self._process = session.config, process
-        self._at: Place = "tests", ("tests", None, "before the first one")
-        self._came_to_its_end = False
+    def __init__(self, session: pytest.Session, process: Any, connection: Connection) -> None:
+        self.connection = connection
+        self._session, self._process = session, process
+        self.over = False
+        """There is nothing more to come from it."""
+        self.told: set[str] = set()
+        """The tests it has told the outcome of."""
         self.result: Any = None
 
-    def hear(self, kind: str, told: Any) -> None:
-        if kind == "begun":
-            self._at = told
-        elif kind == "report":
-            report = self._config.hook.pytest_report_from_serializable(config=self._config, data=told)
-            self._config.hook.pytest_runtest_logreport(report=report)
-        else:
-            self._came_to_its_end, self.result = True, told
+    def look(self) -> None:
+        """Take in what has come, and notice when nothing will any more."""
+        gone = self._process.exitcode is not None  # before looking into the pipe: what it sent last is in there
+        try:
+            while self.connection.poll():
+                self._hear(*self.connection.recv())
+                if self.over:
+                    return
+        except (EOFError, OSError):  # OSError: it ended in the middle of a word
+            gone = True
+        self.over = gone
 
-    def ended(self) -> None:
-        """Report the test under way as failed if the process did not come to its end."""
-        self._process.join()
-        if not self._came_to_its_end:
-            why = f"the process that ran this test ended with {self._process.exitcode}"
-            report = pytest.TestReport(*self._at, {}, "failed", why, "call")
-            self._config.hook.pytest_runtest_logreport(report=report)
+    def _hear(self, kind: str, told: Any) -> None:
+        if kind == "end":
+            self.over, self.result = True, told
+            return
+        hook = self._session.config.hook
+        report = hook.pytest_report_from_serializable(config=self._session.config, data=told)
+        hook.pytest_runtest_logreport(report=report)
+        if report.when == "teardown":
+            self.told.add(report.nodeid)
+
+    def end(self) -> None:
+        """Wait for the end, and fail if it is no good one."""
+        deadline = time.monotonic() + END_SECONDS
+        while self._process.exitcode is None and time.monotonic() < deadline:
+            time.sleep(0.02)  # not `join`, which waits for all that has its pipes
+        if self._process.exitcode != 0:
+            code = self._process.exitcode
+            what = "does not end: a test left a process or thread behind" if code is None else f"ended with {code}"
+            reporter: Any = self._session.config.pluginmanager.get_plugin("terminalreporter")
+            reporter.write_line(f"\nA test process {what}.")
+            self._session.testsfailed += 1
 
     def stop(self) -> None:
         if self._process.is_alive():
             self._process.terminate()
+            self._process.join(LOOK_SECONDS)
+            self._process.kill()
         self._process.join()
 
 
 class _Teller:
-    """Tells the first process what is begun and what tests came to."""
+    """Tells the first process what tests came to."""
 
     def __init__(self, config: pytest.Config, sending: Connection) -> None:
         self._config = config
         self._sending = sending
-
-    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        self._sending.send(("begun", (nodeid, location)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
@@ -127,23 +161,32 @@ def _run_lots(
     lots: list[Sequence[pytest.Item]],
     taken: Any,
     sending: Connection,
+    others: list[Connection],
     at_the_end: Callable[[], Any],
 ) -> None:
-    plugins = session.config.pluginmanager
+    atexit._clear()  # what the first process has to clean up
+    for other in others:
+        other.close()  # or nobody noticed if the first process were killed
+    config: Any = session.config
+    plugins = config.pluginmanager
     plugins.unregister(name="terminalreporter")
-    capture: Any = plugins.get_plugin("capturemanager")
+    capture = plugins.get_plugin("capturemanager")
     capture.stop_global_capturing()  # into files that it shares with the first process
     capture.start_global_capturing()
-    plugins.register(_Teller(session.config, sending))
+    plugins.register(_Teller(config, sending))
+    config._tmp_path_factory._basetemp = config._tmp_path_factory.mktemp("process")
     try:
         for item, following in itertools.pairwise(itertools.chain(_taken(lots, taken), [None])):
-            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldfail or session.shouldstop:
                 break
-    except KeyboardInterrupt:  # the first process says so
+        result = at_the_end()
+        config._ensure_unconfigure()  # fails when an object complained at its end
+        sending.send(("end", result))
+    except (KeyboardInterrupt, BrokenPipeError):  # the first process says so, or is not there any more
         sys.exit(130)
-    sending.send(("end", at_the_end()))
-    sending.close()
+    finally:
+        atexit._run_exitfuncs()  # servers of this process; Python itself does it for the first process only
 
 
 def _taken(lots: list[Sequence[pytest.Item]], taken: Any) -> Iterator[pytest.Item]:

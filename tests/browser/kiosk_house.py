@@ -70,9 +70,11 @@ class Terminals:
         house, device = self.consoles.house, await self.device(label)
         await house.gateway.administration.devices.suspend(device.id, actor="cli")
         await house.told()
-        yield
-        await house.gateway.administration.devices.resume(device.id, actor="cli")
-        await house.told()
+        try:
+            yield
+        finally:
+            await house.gateway.administration.devices.resume(device.id, actor="cli")
+            await house.told()
 
     async def tidy(self) -> None:
         """Switch off what a test has opened: no tablet of one goes on asking in the next."""

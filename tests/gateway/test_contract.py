@@ -70,21 +70,17 @@ class Asker:
 
 
 def examine(operation: Any, mode: GenerationMode, url: str, askers: list[Asker], ids: dict[str, str]) -> None:
-    """Send requests of one operation, made by its rules or against them: the first as everybody, others as the first.
-
-    The same code answers every role, and mostly by a refusal; whoever may do everything comes first and is asked most.
-    """
+    """Send requests of one operation, made by its rules or against them, each as everybody."""
     parts = operation.path.split("/")
     real = ids.get(parts[2]) if len(parts) > 2 and "{id}" in operation.path else None
     in_path: Iterator[str | None] = itertools.cycle([real, UNKNOWN, None])
-    asking = itertools.chain([askers], itertools.repeat(askers[:1]))
 
     def send(case: Any) -> None:
         if real is not None and (given_id := next(in_path)) is not None:
             case.path_parameters = {**case.path_parameters, "id": given_id}
         if isinstance(case.body, dict) and isinstance(case.body.get("user_id"), str):
             case.body["user_id"] = ids["users"]
-        for asker in next(asking):
+        for asker in askers:
             token = asker.token()
             answer = case.call(base_url=url, headers={} if token is None else {"Authorization": f"Bearer {token}"})
             checks = CHECKS if answer.status_code == 503 else [not_a_server_error, *CHECKS]
@@ -122,5 +118,5 @@ async def test_every_answer_to_every_role_is_one_that_the_document_names(tmp_pat
         assert nobody.all_statuses() >= {200, 400, 401}
         for role, asker in roles.items():
             assert len(asker.statuses) >= 40, role
-            assert asker.all_statuses() >= {200, 401}, role
+            assert asker.all_statuses() >= {200, 400, 401}, role
         assert roles[Role.OWNER].all_statuses() >= {200, 201, 204, 400, 401, 404, 409}

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 UNPRIVILEGED = ("postgres", "nobody")
 START_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1
-TEMPLATE = f"stampgate_template_{os.getpid()}"
 
 _names = itertools.count(1)
 _emptied: list[str] = []
@@ -175,6 +174,10 @@ def shared_postgres() -> Postgres:
     return server
 
 
+def _template() -> str:
+    return f"stampgate_template_{os.getpid()}"
+
+
 async def take_database(server: Postgres, *, migrated: bool = True) -> str:
     """Return the URL of a database without rows, with the schema or without; hand it back with `return_database`.
 
@@ -183,7 +186,7 @@ async def take_database(server: Postgres, *, migrated: bool = True) -> str:
     if migrated and _emptied:
         return _emptied.pop()
     name = f"stampgate_test_{os.getpid()}_{next(_names)}"
-    template = f' TEMPLATE "{TEMPLATE}"' if migrated else ""
+    template = f' TEMPLATE "{_template()}"' if migrated else ""
     await execute(server.url("postgres"), f'CREATE DATABASE "{name}"{template}')
     return server.url(name)
 
@@ -239,13 +242,13 @@ async def _connect(url: str) -> Any:
 
 
 async def _clean_up(server: Postgres) -> None:
-    for name in (TEMPLATE, *(make_url(url).database for url in _emptied)):
+    for name in (_template(), *(make_url(url).database for url in _emptied)):
         await execute(server.url("postgres"), f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 async def _make_template(server: Postgres) -> None:
-    await execute(server.url("postgres"), f'CREATE DATABASE "{TEMPLATE}"')
-    database = Database(server.url(TEMPLATE))
+    await execute(server.url("postgres"), f'CREATE DATABASE "{_template()}"')
+    database = Database(server.url(_template()))
     try:
         await database.upgrade()
     finally:
