@@ -7,6 +7,7 @@ again, 5 the gateway does not let this terminal serve (suspended, revoked, key e
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import sys
@@ -19,7 +20,7 @@ import typer
 
 from kiosk_client.answers import ACTIONS
 from kiosk_client.client import KioskClient, require_active
-from kiosk_client.clock_command import line_by_line, on_the_screen
+from kiosk_client.clock_command import TERMINAL_GONE, line_by_line, on_the_screen
 from kiosk_client.clock_prompt import zone_of
 from kiosk_client.enrolment import Enrolment, EnrolmentWanted, Progress, read_code, words_of
 from kiosk_client.errors import KeyStoreFault, KioskError, NotEnrolled, TlsMissing, WrongUse
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "stampgate-kiosk"
 INTERRUPTED = 130
+NOBODY_READS = {errno.EPIPE: 1, errno.EIO: TERMINAL_GONE}
+"""Exit codes by what writing came to: whoever read has seen enough, or the terminal is gone."""
 
 PATIENCE = 15.0
 """Seconds to wait for a command in the same state directory to end, before this one may change the key."""
@@ -408,10 +411,10 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(f"{said} (see {_command_of(fault)} --help)", fault.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nobody reads any more, nor does the interpreter's end
-        return 1
     except Exception as fault:  # noqa: BLE001 - a traceback helps nobody at a door; it may also hold what was typed
+        if isinstance(fault, OSError) and fault.errno in NOBODY_READS:
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - nor does the interpreter's end
+            return NOBODY_READS[fault.errno]
         return _failed(f"Unexpected fault of this program: {type(fault).__name__}", 1)
     return code if isinstance(code, int) else 0
 

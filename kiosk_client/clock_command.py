@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from kiosk_client.key_store import KeyStore
 
 
+TERMINAL_GONE: Final = 128 + signal.SIGHUP
+"""The exit code when the terminal went away, as a shell tells it of what the news ended."""
+
 SCREEN_WRITER: Final = "textual-output"
 """The name of the thread in which Textual writes to the terminal."""
 
@@ -48,11 +51,11 @@ async def on_the_screen(
     door = Door(parts, clock=time.monotonic, fraction=fraction, language=language, options=options)
     glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
     screen = ClockApp(door, glyphs)
-    threading.excepthook = _end_with_the_terminal
+    usual, threading.excepthook = threading.excepthook, _end_with_the_terminal
     try:
         await screen.run_async(mouse=False)
     finally:
-        threading.excepthook = threading.__excepthook__
+        threading.excepthook = usual
         await door.close()
     if os.environ.get("TERM") == "linux":
         typer.echo(CLEAR_SCREEN, nl=False)  # older consoles have no alternate screen: a name would stay
@@ -69,27 +72,27 @@ def _end_with_the_terminal(failed: threading.ExceptHookArgs) -> None:
     lost that a power cut would not lose.
     """
     if failed.thread is not None and failed.thread.name == SCREEN_WRITER:
-        os._exit(128 + signal.SIGHUP)
+        os._exit(TERMINAL_GONE)
     threading.__excepthook__(failed)
 
 
 async def line_by_line(store: KeyStore, client: KioskClient, language: str | None, options: str) -> bool:
     """Run it line by line; returns whether Ctrl-C ended it."""
-    running, received = asyncio.current_task(), set[signal.Signals]()
-    if running is not None:
-
-        def end(number: signal.Signals) -> None:
-            received.add(number)
-            running.cancel()
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, end, number)
+    received = set[signal.Signals]()
     async with client:
         with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
             key_change = key_change_of(store, client)
             prompt = ClockPrompt(client, keys, language=language, options=options, key_change=key_change)
+            running = asyncio.create_task(prompt.run())
+
+            def end(number: signal.Signals) -> None:
+                received.add(number)
+                running.cancel()
+
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
             try:
-                await prompt.run()
+                await running
             except (Leave, asyncio.CancelledError) as left:
                 prompt.say_goodbye()
                 return isinstance(left, Interrupted) or signal.SIGINT in received

@@ -14,6 +14,7 @@ import pytest
 
 from kiosk_client import KeyStore, KioskClient
 from kiosk_client.clock_app import ClockApp
+from kiosk_client.clock_command import TERMINAL_GONE
 from kiosk_client.clock_face import ASCII, CONSOLE, UNICODE, Glyphs, glyphs_for
 from kiosk_client.door import Door, Parts
 from kiosk_client.enrolment import Enrolment
@@ -457,6 +458,13 @@ async def test_without_its_terminal_the_clock_ends_and_does_not_keep_the_key(
     terminal = Terminal("clock", controlled=told)
     await terminal.shows("Personnel number: _")
     code = await terminal.exit_code_without_it()
-    assert code == 128 + signal.SIGHUP or (told and code == 0)  # whichever comes first, the news or what it draws
+    assert code == TERMINAL_GONE or (told and code == 0)  # whichever comes first, the news or what it draws
     with (store.directory / LOCK_NAME).open("rb+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_nor_does_it_line_by_line(gateway: FakeGateway, enrolled: StoredKey, told: bool) -> None:
+    terminal = Terminal("clock", "--plain", controlled=told)
+    await terminal.shows("Personnel number")
+    assert await terminal.exit_code_without_it() == TERMINAL_GONE
