@@ -105,14 +105,14 @@ class _Run:
     def look(self) -> None:
         """Take in what has come, and notice when nothing will any more."""
         gone = self._process.exitcode is not None  # before looking into the pipe: what it sent last is in there
-        try:
-            while self.connection.poll():
-                self._hear(*self.connection.recv())
-                if self.over:
-                    return
-        except (EOFError, OSError):  # OSError: it ended in the middle of a word
-            gone = True
-        self.over = gone
+        while not self.over and self.connection.poll():
+            try:
+                kind, told = self.connection.recv()
+            except (EOFError, OSError):  # OSError: it ended in the middle of a word
+                self.over = True
+            else:
+                self._hear(kind, told)
+        self.over = self.over or gone
 
     def _hear(self, kind: str, told: Any) -> None:
         if kind == "end":

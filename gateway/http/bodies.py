@@ -16,6 +16,8 @@ from gateway.http.models import Body
 from gateway.http.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp import web
 
 BODY_LIMIT: Final = 64 * 1024
@@ -38,6 +40,8 @@ QUERY_FIELDS_LIMIT: Final = 32
 CONNECTION: Final = istr("Connection")
 CONTENT_ENCODING: Final = istr("Content-Encoding")
 CONTENT_TYPE: Final = istr("Content-Type")
+CLOSING: Final[Mapping[str, str]] = {CONNECTION: "close"}
+"""Of an answer to a body that is not read to its end: no further request of this connection could be told from it."""
 _JSON_TYPE: Final = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.ASCII | re.IGNORECASE)
 GIVEN_TWICE: Final = "is given more than once"
 
@@ -114,7 +118,7 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
     if CONTENT_ENCODING in request.headers:
         raise Problem("unsupported-media-type", cause="a content encoding")
     if (request.content_length or 0) > limit:
-        raise Problem("body-too-large", cause="declared too large", headers={CONNECTION: "close"})
+        raise Problem("body-too-large", cause="declared too large", headers=CLOSING)
     if request.content.is_eof():  # it came with the head, as nearly every one does
         raw = request.content.read_nowait()
     else:
@@ -122,9 +126,9 @@ async def read_body(request: web.Request, limit: int = BODY_LIMIT) -> bytes:
             async with asyncio.timeout(BODY_SECONDS):
                 raw = await request.read()
         except TimeoutError:
-            raise Problem("request-timeout", cause="the body did not arrive", headers={CONNECTION: "close"}) from None
+            raise Problem("request-timeout", cause="the body did not arrive", headers=CLOSING) from None
     if len(raw) > limit:
-        raise Problem("body-too-large", cause="larger than it may be", headers={CONNECTION: "close"})
+        raise Problem("body-too-large", cause="larger than it may be", headers=CLOSING)
     return raw
 
 

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs
 
-from gateway.http.bodies import CONTENT_ENCODING
+from gateway.http.bodies import CLOSING, CONTENT_ENCODING
 from gateway.http.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp import web
 
 FILE_SECONDS: Final = 60.0
 """How long a file may take to arrive: a few megabytes over a slow line."""
-
-_ENDS: Final[Mapping[str, str]] = {hdrs.CONNECTION: "close"}
 
 
 async def read_file(request: web.Request, media_type: str, limit: int) -> bytes:
@@ -34,14 +30,14 @@ async def read_file(request: web.Request, media_type: str, limit: int) -> bytes:
         sentence = f"The body must be {media_type} in UTF-8, without a content encoding."
         raise Problem("unsupported-media-type", sentence, cause=f"not {media_type}")
     if (request.content_length or 0) > limit:
-        raise Problem("body-too-large", cause="declared too large", headers=_ENDS)
+        raise Problem("body-too-large", cause="declared too large", headers=CLOSING)
     data = bytearray()
     try:
         async with asyncio.timeout(FILE_SECONDS):
             async for chunk in request.content.iter_any():
                 data += chunk
                 if len(data) > limit:
-                    raise Problem("body-too-large", cause="larger than it may be", headers=_ENDS)
+                    raise Problem("body-too-large", cause="larger than it may be", headers=CLOSING)
     except TimeoutError:
-        raise Problem("request-timeout", cause="the file did not arrive", headers=_ENDS) from None
+        raise Problem("request-timeout", cause="the file did not arrive", headers=CLOSING) from None
     return bytes(data)

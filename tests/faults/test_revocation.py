@@ -11,7 +11,7 @@ import pytest
 from gateway.cli import main
 from tests.faults.site import Site, open_site
 from tests.gateway.house import House, open_house, serving
-from tests.gateway.serving_process import CHEAP_HASH, from_nothing
+from tests.gateway.serving_process import from_nothing
 from tests.gateway.terminal import Terminal
 from tests.gateway.waiting import DEADLINE_SECONDS, until
 from tests.servers.databases import fresh_url
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 
 PROMISED_SECONDS = 1.0
 TERMINALS = 50
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command begins with a hash, which is not what is looked at here."""
-    for name, value in CHEAP_HASH.items():
-        monkeypatch.setenv(name, value)
 
 
 async def refused_after(terminal: Terminal, revoked: asyncio.Event) -> float:

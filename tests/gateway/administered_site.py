@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.administration import Administration, open_administration
 from gateway.settings import Settings
 from storage import audit, trust_changes
+from tests.gateway.cheap_hash import CHEAP_HASH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,11 +39,8 @@ async def open_site(database_url: str, directory: Path, clock: MovedClock) -> As
         data_dir=directory / "data",
         database_url=database_url,
         public_url="https://stamp.example.com",
-        pin_hash_memory_kib=8,
-        pin_hash_time=1,
-        password_hash_memory_kib=64,
-        password_hash_time=1,
         hash_threads=1,
+        **CHEAP_HASH,
     )
     async with open_administration(settings, clock=clock) as site:
         yield site

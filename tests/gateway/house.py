@@ -16,6 +16,7 @@ from gateway.listening import bind
 from gateway.server import make_runner
 from gateway.settings import Settings
 from storage import audit, stamps, trust_changes
+from tests.gateway.cheap_hash import CHEAP_HASH
 from tests.gateway.kept import Kept, is_new
 from tests.gateway.phone import Phone
 from tests.gateway.terminal import Terminal
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 
     from gateway.app import Gateway
     from storage.stamps import Stamp
-
-CHEAP_HASH = {
-    "pin_hash_memory_kib": 8,
-    "pin_hash_time": 1,
-    "password_hash_memory_kib": 64,
-    "password_hash_time": 1,
-}
-"""Argon2 at next to no cost: only the test of timing needs the real one."""
 
 
 class MovableClock:

@@ -15,18 +15,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.gateway.cheap_hash import CHEAP_HASH_ENVIRONMENT
 from tests.gateway.forked import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STAMPGATE = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
-CHEAP_HASH = {
-    "STAMPGATE_PIN_HASH_MEMORY_KIB": "8",
-    "STAMPGATE_PIN_HASH_TIME": "1",
-    "STAMPGATE_PASSWORD_HASH_MEMORY_KIB": "64",
-    "STAMPGATE_PASSWORD_HASH_TIME": "1",
-}
 START_SECONDS = 30.0
 SERVING = re.compile(r"^(?=.*\bserving\b).*https?://127\.0\.0\.1:(\d+)", re.MULTILINE)
 """The line of a process that serves, as JSON or as text."""
@@ -35,7 +30,7 @@ SERVING = re.compile(r"^(?=.*\bserving\b).*https?://127\.0\.0\.1:(\d+)", re.MULT
 def environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """The tests' own environment without settings of the product, but for `settings`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STAMPGATE_")}
-    return {**kept, **CHEAP_HASH, **(settings or {})}
+    return {**kept, **CHEAP_HASH_ENVIRONMENT, **(settings or {})}
 
 
 def stampgate(*arguments: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -46,10 +41,19 @@ def stampgate(*arguments: str, settings: Mapping[str, str] | None = None) -> sub
         return subprocess.CompletedProcess([*STAMPGATE, *arguments], code, out.read_text(), err.read_text())
 
 
-def from_nothing(*arguments: str) -> subprocess.CompletedProcess[str]:
+def from_nothing(
+    *arguments: str, settings: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
     """Run one command to its end in an interpreter that has imported nothing, as a shell does."""
     return subprocess.run(
-        [*STAMPGATE, *arguments], env=environment(), capture_output=True, text=True, timeout=60, check=False
+        [*STAMPGATE, *arguments],
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -15,7 +15,7 @@ from gateway.cli import main
 from gateway.listening import AddressInUse, bind
 from gateway.server import serve, settle_memory
 from gateway.settings import Settings
-from tests.gateway.house import CHEAP_HASH
+from tests.gateway.cheap_hash import CHEAP_HASH
 from tests.gateway.serving_process import serving_process, stampgate
 
 if TYPE_CHECKING:

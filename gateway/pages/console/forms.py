@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pydantic
 from aiohttp import BodyPartReader, MultipartReader, hdrs
 
-from gateway.http.bodies import BODY_LIMIT, parse, read_body
+from gateway.http.bodies import BODY_LIMIT, CLOSING, parse, read_body
 from gateway.http.field_faults import field_errors
 from gateway.http.files import FILE_SECONDS
 from gateway.http.models import Body
@@ -29,8 +29,6 @@ FIELDS_LIMIT: Final = 64
 
 URLENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
-CLOSE: Final[dict[str, str]] = {hdrs.CONNECTION: "close"}
-"""What else is coming of a body is not read."""
 
 
 class Form(Mapping[str, str]):
@@ -116,7 +114,7 @@ async def read_form(request: web.Request, limit: int = BODY_LIMIT, file: str | N
 
 async def _read_parts(request: web.Request, limit: int, file: str | None) -> dict[str, str]:
     if (request.content_length or 0) > limit:
-        raise Problem("body-too-large", cause="declared too large", headers=CLOSE)
+        raise Problem("body-too-large", cause="declared too large", headers=CLOSING)
     pairs: list[tuple[str, str]] = []
     left = limit
     try:
@@ -130,14 +128,14 @@ async def _read_parts(request: web.Request, limit: int, file: str | None) -> dic
                 while chunk := await part.read_chunk():
                     data += chunk
                     if len(data) > left:
-                        raise Problem("body-too-large", cause="larger than it may be", headers=CLOSE)
+                        raise Problem("body-too-large", cause="larger than it may be", headers=CLOSING)
                 left -= len(data)
                 name = part.name or ""
                 name.encode()  # refuses half a surrogate pair, which no page could show again
                 # Bytes of a file that are no UTF-8 stay what they are, for the importer to say so.
                 pairs.append((name, bytes(data).decode(errors="surrogateescape" if name == file else "strict")))
     except TimeoutError:
-        raise Problem("request-timeout", cause="the form did not arrive") from None
+        raise Problem("request-timeout", cause="the form did not arrive", headers=CLOSING) from None
     except (ValueError, AssertionError, RuntimeError):
         raise Problem("bad-request", cause="not a form") from None
     return _each_once(pairs)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.testing import CliRunner
 
 from gateway.cli import main
+from tests.gateway.cheap_hash import CHEAP_HASH_ENVIRONMENT
 from tests.gateway.forked import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ROOT = Path(__file__).parents[3]
-PROGRAM = (sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())")
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -50,10 +47,7 @@ class Shell:
         self.environment = {
             "STAMPGATE_DATA_DIR": str(self.data_dir),
             "STAMPGATE_PUBLIC_URL": "https://stamp.example.com",
-            "STAMPGATE_PIN_HASH_MEMORY_KIB": "8",
-            "STAMPGATE_PIN_HASH_TIME": "1",
-            "STAMPGATE_PASSWORD_HASH_MEMORY_KIB": "64",
-            "STAMPGATE_PASSWORD_HASH_TIME": "1",
+            **CHEAP_HASH_ENVIRONMENT,
             **settings,
         }
 
@@ -86,20 +80,6 @@ class Shell:
         """Start `stampgate` as a process of its own."""
         return Forked(
             arguments, environment=self.process_environment(), stdout=stdout, stderr=stderr, terminal=terminal
-        )
-
-    def from_nothing(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-        """Run `stampgate` to its end in an interpreter that has imported nothing, from the project's root."""
-        return subprocess.run(
-            [*PROGRAM, *arguments],
-            cwd=ROOT,
-            env=self.process_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
         )
 
     def process_environment(self) -> Mapping[str, str]:

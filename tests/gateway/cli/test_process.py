@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.gateway.serving_process import stampgate
+from tests.gateway.serving_process import from_nothing, stampgate
 
 if TYPE_CHECKING:
     import subprocess
@@ -98,7 +98,7 @@ def run(shell: Shell, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_exit_codes_reach_the_shell(with_anna: Shell) -> None:
     assert run(with_anna, "user", "list").returncode == 0
     assert run(with_anna, "user", "set-pin", "7").returncode == 1
-    wrong = with_anna.from_nothing("user", "nonsense")
+    wrong = from_nothing("user", "nonsense", settings=with_anna.environment)
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
 
 
@@ -146,7 +146,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(with_anna: Shell) -> None:
     """Python complains at its end, so it is one that starts and ends by itself."""
     reading, writing = os.pipe()
     os.close(reading)
-    ran = with_anna.from_nothing("user", "list", "--json", stdout=writing)
+    ran = from_nothing("user", "list", "--json", settings=with_anna.environment, stdout=writing)
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (1, "")
 

@@ -14,7 +14,6 @@ from storage import audit
 from storage.ephemeral.pin_guard import Attempt, PinGuard, Reserved
 from tests.gateway.house import House, open_house
 from tests.gateway.pages.console.visitor import visitor_as
-from tests.gateway.serving_process import CHEAP_HASH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,10 +163,8 @@ async def test_a_pause_is_on_the_first_page_in_both_languages_and_ended_there(pr
 
 
 async def test_a_pause_is_listed_and_ended_on_the_command_line(
-    proxied: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    proxied: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in CHEAP_HASH.items():  # each command begins with a hash
-        monkeypatch.setenv(name, value)
     person, here = await proxied.person("0101"), str(proxied.gateway.administration.settings.data_dir)
     await trip(proxied)
     for command, said in (

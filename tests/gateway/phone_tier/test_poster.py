@@ -129,11 +129,12 @@ def test_the_token_is_in_the_code_alone() -> None:
     assert TOKEN.encode() not in drawn(PLAIN)
 
 
+@pytest.mark.parametrize("paper", PAPERS)
 @pytest.mark.parametrize("file_format", FILE_FORMATS)
-def test_the_same_poster_is_the_same_file(file_format: FileFormat) -> None:
+def test_the_same_poster_is_the_same_file(file_format: FileFormat, paper: Paper) -> None:
     kept = {"pdf": printed, "png": drawn}.get(file_format)
-    once = kept(LONG) if kept else poster(LONG, LINK, DAY, file_format="svg")
-    assert poster(LONG, LINK, DAY, file_format=file_format) == once
+    once = kept(LONG, paper=paper) if kept else poster(LONG, LINK, DAY, file_format="svg", paper=paper)
+    assert poster(LONG, LINK, DAY, file_format=file_format, paper=paper) == once
     assert CONTENT_TYPES[file_format]
 
 

@@ -23,7 +23,7 @@ from gateway.tls.certificates import CertificateFault, read_certificate
 from gateway.tls.serving import ServedCertificate
 from kiosk_client.client import KioskClient
 from kiosk_client.gateway_address import read_address
-from tests.gateway.house import CHEAP_HASH
+from tests.gateway.cheap_hash import CHEAP_HASH
 from tests.gateway.serving_process import serving_process, stampgate
 from tests.gateway.tls.pairs import pair, trusting
 from tests.gateway.waiting import until

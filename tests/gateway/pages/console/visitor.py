@@ -68,7 +68,7 @@ class Visitor:
     async def post(self, path: str, fields: dict[str, str] | None = None, **headers: str) -> Shown:
         return await self._ask("POST", path, fields or {}, _fields(headers))
 
-    async def upload(self, path: str, text: str | bytes | io.BytesIO, name: str = "file") -> Shown:
+    async def upload(self, path: str, text: str | bytes | io.IOBase, name: str = "file") -> Shown:
         form = FormData()
         form.add_field(name, text, filename="people.csv", content_type="text/csv")
         return await self._ask("POST", path, form, _fields({}))
