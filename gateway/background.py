@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+AGAIN_SECONDS: Final = 1.0
+"""A library may lose a cancellation (`asyncio.wait_for` does before Python 3.12, when what it waits for happens at the
+same moment), and a gateway that waits for such a task would never end: it is cancelled again."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +34,9 @@ class BackgroundTask:
 
     async def stop(self) -> None:
         """End; nothing to do before `start`."""
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=AGAIN_SECONDS)
 
     async def _run(self) -> None:
         try:

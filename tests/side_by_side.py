@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from _pytest._io import TerminalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -145,11 +146,16 @@ class _Run:
 
 
 class _Teller:
-    """Tells the first process what tests came to."""
+    """Tells the first process what tests came to, in the place of whoever tells a terminal."""
 
     def __init__(self, config: pytest.Config, sending: Connection) -> None:
         self._config = config
         self._sending = sending
+
+    @property
+    def _tw(self) -> TerminalWriter:
+        """Where a test that takes too long says what its threads are at: part of its report."""
+        return TerminalWriter(sys.stderr)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
@@ -173,7 +179,7 @@ def _run_lots(
     capture = plugins.get_plugin("capturemanager")
     capture.stop_global_capturing()  # into files that it shares with the first process
     capture.start_global_capturing()
-    plugins.register(_Teller(config, sending))
+    plugins.register(_Teller(config, sending), "terminalreporter")
     config._tmp_path_factory._basetemp = config._tmp_path_factory.mktemp("process")
     try:
         for item, following in itertools.pairwise(itertools.chain(_taken(lots, taken), [None])):

@@ -132,7 +132,8 @@ class Mailer:
             self._metrics.mail(kind, "again")
             log.warning("a letter is tried again", letter=kind, cause=cause, in_seconds=pause)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._closing.wait()
 
     async def _deliver(self, letter: Letter) -> None:
         if self._server is None:

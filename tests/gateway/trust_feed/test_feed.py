@@ -105,6 +105,20 @@ async def test_what_this_process_committed_is_read_at_once(
     await until_seen(feed, 1)
 
 
+@pytest.mark.parametrize("steps", range(5))
+async def test_it_ends_also_at_the_very_moment_of_a_change(
+    feed: TrustFeed, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    monkeypatch.setattr("gateway.background.AGAIN_SECONDS", 60.0)
+    await feed.start()
+    await asyncio.sleep(0)
+    feed.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await feed.stop()
+
+
 async def test_changes_of_the_last_hour_are_told_again_at_a_start_and_older_ones_are_not(
     database: Database, feed: TrustFeed, follower: Follower
 ) -> None:
