@@ -174,6 +174,8 @@ async def open_house(directory: Path, **options: Any) -> AsyncIterator[House]:
         serving(directory, clock=clock, **options) as (gateway, url),
         aiohttp.ClientSession(connector=connector) as http,
     ):
-        company_id, link = founded or await _found(gateway)
-        await gateway.feed.refresh()
+        if founded is None:
+            founded = await _found(gateway)
+            await gateway.feed.refresh()  # what was there before has been read at the start
+        company_id, link = founded
         yield House(gateway, url, http, clock, company_id, link)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import gateway.cli
 import gateway.server
 import gateway.workers
@@ -10,3 +12,7 @@ import kiosk_client.clock_app  # noqa: F401 - loaded here, used by what is forke
 import storage.migrating  # noqa: F401
 
 gateway.cli._command()
+
+# Or the first collection in each forked process, which a gateway makes at its start, would copy all of it.
+gc.collect()
+gc.freeze()
