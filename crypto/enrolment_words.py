@@ -58,20 +58,29 @@ def enrolment_words(device_keyid: str, gateway_keyid: str, enrolment_id: str) ->
     return word(1), word(2), word(3), word(4), word(5)
 
 
+def is_word(text: str) -> bool:
+    """Tell whether a terminal could show this: case and spaces, also between letters, are forgiven."""
+    return _plain(text) in word_list()
+
+
 def words_match(expected: Sequence[str], given: Mapping[int, str]) -> bool:
     """Tell whether every word given, by its position 1 to 5, is the expected one.
 
-    Case and surrounding spaces are forgiven. No word at all, or a position outside 1 to 5, does not match. Which
-    positions must be given is the caller's rule. All words are compared before the answer.
+    Case and spaces are forgiven, also between letters, as screens space them. No word at all, or a position outside 1
+    to 5, does not match. Which positions must be given is the caller's rule. All words are compared before the answer.
     """
     matches = bool(given)
     for position, text in given.items():
         if not 1 <= position <= len(expected):
             matches = False
             continue
-        word = text.strip().casefold().encode(errors="surrogatepass")
+        word = _plain(text).encode(errors="surrogatepass")
         matches &= hmac.compare_digest(word, expected[position - 1].encode())
     return matches
+
+
+def _plain(text: str) -> str:
+    return "".join(text.split()).casefold()
 
 
 def draw_positions(randomness: Callable[[int], bytes]) -> tuple[int, int]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
-from crypto.enrolment_words import enrolment_words, words_match
+from crypto.enrolment_words import enrolment_words, is_word, words_match
 from gateway.http.field_faults import FieldError
 from gateway.http.problems import Problem
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from storage.devices import Device
+
+NO_WORD: Final = "is no word that a terminal shows: look at its screen again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Proof:
     ) -> Self:
         """Compare what was given with what the pending `device`'s terminal shows.
 
-        Raises Problem `bad-request` unless it is exactly one of the two, and exactly the words asked for: a slip of the
-        form is no guess.
+        Raises Problem `bad-request` unless it is exactly one of the two, exactly the words asked for, and words of the
+        list they are drawn from, which everybody may read: a slip of the form or of the keys is no guess.
         """
         if (words is None) == (thumbprint is None):
             raise _malformed("words", "either the words or the thumbprint must be given")
@@ -47,6 +49,8 @@ class Proof:
         asked = device.words_asked or ()
         if words is None or set(words) != set(asked):
             raise _malformed("words", "must be the words " + " and ".join(map(str, asked)))
+        if strange := [place for place, word in sorted(words.items()) if not is_word(word)]:
+            raise Problem("bad-request", errors=[FieldError(f"words.{place}", NO_WORD) for place in strange])
         # 100,000 rounds take some 30 ms: not on the event loop.
         expected = await asyncio.to_thread(enrolment_words, keyid, gateway_keyid, enrolment_id)
         return cls("words", words_match(expected, words))

@@ -10,7 +10,7 @@ import pytest
 
 from crypto import base64url
 from crypto.base64url import NotBase64Url
-from crypto.enrolment_words import WORD_COUNT, draw_positions, enrolment_words, word_list, words_match
+from crypto.enrolment_words import WORD_COUNT, draw_positions, enrolment_words, is_word, word_list, words_match
 
 DEVICE = "poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U"
 GATEWAY = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
@@ -53,9 +53,16 @@ def test_words_need_two_thumbprints(thumbprint: str) -> None:
         enrolment_words(thumbprint, GATEWAY, ENROLMENT)
 
 
-def test_words_match_whatever_their_case_and_surrounding_spaces() -> None:
+def test_words_match_whatever_their_case_and_spaces() -> None:
     assert words_match(WORDS, {2: WORDS[1], 5: WORDS[4]})
     assert words_match(WORDS, {1: f"  {WORDS[0].upper()}\n"})
+    assert words_match(WORDS, {1: " ".join(WORDS[0].upper())})  # as a terminal's screen has it
+
+
+def test_what_is_no_word_of_the_list_is_known_as_such() -> None:
+    assert all(is_word(word) for word in WORDS)
+    assert is_word(" Z o O ")
+    assert not any(is_word(text) for text in ("", WORDS[0][:-1], "\ud800", "zoo zoo"))
 
 
 @pytest.mark.parametrize(

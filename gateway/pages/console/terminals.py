@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gateway.devices.attention import ends_soon, is_silent
@@ -82,7 +83,7 @@ class Terminals:
             await self._devices.approve(device.id, words=words, **visit.by)
         except Problem as problem:
             device = await self.own(visit)  # the third wrong try denies it
-            return visit.again("terminal", problem, **self.values(visit, device))
+            return visit.again("terminal", _by_place(problem), **self.values(visit, device))
         return visit.go(f"{LIST}/{device.id}", "terminal-approved")
 
     async def own(self, visit: Visit) -> Device:
@@ -113,6 +114,15 @@ def show_code(visit: Visit, registered: Registered) -> web.Response:
         expires_at=registered.expires_at,
         qr=inline_qr(registered.enrolment_url),
         page=f"{LIST}/{registered.device.id}",
+    )
+
+
+def _by_place(problem: Problem) -> Problem:
+    """Return the refusal with the faults of single words at their fields of the form."""
+    if not problem.errors:
+        return problem
+    return Problem(
+        problem.name, errors=[replace(one, field=one.field.replace("words.", "word_")) for one in problem.errors]
     )
 
 

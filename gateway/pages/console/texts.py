@@ -60,6 +60,7 @@ FIELD_TEXTS: Final = (
     N_("must be an address or a network like 192.168.10.0/24"),
     N_("has bits set behind its prefix: 192.168.10.7/24 must be written 192.168.10.0/24, or 192.168.10.7 alone"),
     N_("must be the words {values}"),
+    N_("is no word that a terminal shows: look at its screen again"),
     N_("does not match the first one"),
     N_("A password has at least {count} characters."),
     N_("A password has at most {count} characters."),

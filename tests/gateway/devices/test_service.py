@@ -210,7 +210,13 @@ async def test_a_slip_of_the_form_is_no_guess(site: Administration, company: Com
     started = await enrolled(site, company, key)
     right = words_of(site, key, started, await site.devices.get(started.device_id))
     position, word = next(iter(right.items()))
-    for words, thumbprint in (({position: word}, None), ({}, None), (None, None), (right, key.keyid)):
+    for words, thumbprint in (
+        ({position: word}, None),
+        ({}, None),
+        (None, None),
+        (right, key.keyid),
+        (right | {position: f"{word}x"}, None),
+    ):
         with pytest.raises(Problem, match="bad-request"):
             await site.devices.approve(started.device_id, words=words, thumbprint=thumbprint, actor="cli")
     assert (await site.devices.approve(started.device_id, words=right, actor="cli")).state == "active"

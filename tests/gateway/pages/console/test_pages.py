@@ -140,6 +140,8 @@ async def test_wrong_words_are_counted_kept_and_after_three_deny_the_enrolment(h
     assert len(names) == 2
     empty = await visitor.post(f"{page}/approve", {})
     assert empty.faults == ["Must not be empty."] * 2
+    slips = await visitor.post(f"{page}/approve", {names[0]: "wrnog", names[1]: "w r o n g"})
+    assert slips.faults == ["Is no word that a terminal shows: look at its screen again."]  # and no try is lost
     typed = dict.fromkeys(names, "wrong")
     first = await visitor.post(f"{page}/approve", typed)
     assert "2 tries are left." in first.words
