@@ -8,7 +8,7 @@ import pytest
 from gateway.cli import proxy_answers
 from tests.gateway.cli.command_line import Ran, Shell
 from tests.gateway.cli.conftest import initialised, ready, shell
-from tests.gateway.house import House, MovableClock, open_house
+from tests.gateway.house import House, open_house
 from tests.servers.ports import free_port
 from tests.servers.proxies import public_url
 
@@ -34,7 +34,7 @@ async def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(proxy_answers, "SLOW_SECONDS", 2)
     port = free_port()
     options = {"public_url": public_url(port), "trusted_proxies": "127.0.0.1/32"}
-    async with open_house(tmp_path / "data", clock=MovableClock(), **options) as house:
+    async with open_house(tmp_path / "data", **options) as house:
         yield Published(house, port, Shell(tmp_path), tmp_path)
 
 

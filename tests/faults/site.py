@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from gateway.administration import Administration, open_administration
-from gateway.devices.models import ClientInfo
 from gateway.settings import Settings
 from storage import stamps
+from tests.gateway.crowd import hire, put_up
 from tests.gateway.serving_process import ServingProcess, serving_process
 from tests.gateway.stamping.replay import replay
 from tests.gateway.terminal import Terminal
@@ -53,14 +53,11 @@ class Site:
         assert reply.status == 201, reply
         return terminal
 
-    async def approved_terminal(self, label: str = "Door") -> Terminal:
-        """Enrolled past HTTP, whose quota many of them would meet, and approved; the process has yet to hear of it."""
-        devices, terminal = self.administration.devices, Terminal(self.http, self.process.url, time.time)
-        code = (await devices.register(self.company_id, label, actor="cli")).enrolment_code
-        started = await devices.enrol(code, terminal.key.public_key, ClientInfo("test", "1", "linux"))
-        terminal.device_id = started.device_id
-        await devices.approve(terminal.device_id, thumbprint=terminal.key.keyid, actor="cli")
-        return terminal
+    async def approved_terminals(self, count: int) -> list[Terminal]:
+        """Put up past HTTP, whose quota many of them would meet; the process has yet to hear of them."""
+        terminals = [Terminal(self.http, self.process.url, time.time) for _ in range(count)]
+        await put_up(self.administration, self.company_id, terminals)
+        return terminals
 
     async def seen(self, terminal: Terminal, state: str) -> None:
         """Wait until the process says `state` (or the problem of that name) to the terminal."""
@@ -138,8 +135,9 @@ class Worker:
 
 async def workers(site: Site, count: int) -> list[Worker]:
     """So many people, each signed in at a terminal of their own."""
-    people = [(f"{at:04}", await site.person(f"{at:04}")) for at in range(count)]
-    found = [Worker(await site.approved_terminal(f"Door {number}"), number, user_id) for number, user_id in people]
+    numbers = [f"{at:04}" for at in range(count)]
+    people = await hire(site.administration, site.company_id, numbers, PIN)
+    found = list(map(Worker, await site.approved_terminals(count), numbers, people))
     # The process that knows the last terminal has read what came before it: the others, and that these PINs are new.
     await site.seen(found[-1].terminal, "active")
     for worker in found:

@@ -35,12 +35,14 @@ class TwoGateways:
     def urls(self) -> tuple[str, str]:
         return self.site.process.url, self.other.url
 
-    async def terminal(self, label: str = "Door") -> tuple[Terminal, Terminal]:
-        """An approved terminal, as it speaks to either gateway."""
-        here = await self.site.approved_terminal(label)
-        there = Terminal(self.site.http, self.other.url, time.time)
-        there.key, there.device_id = here.key, here.device_id
-        return here, there
+    async def terminals(self, count: int) -> list[tuple[Terminal, Terminal]]:
+        """Approved terminals, as each speaks to either gateway."""
+        pairs = []
+        for here in await self.site.approved_terminals(count):
+            there = Terminal(self.site.http, self.other.url, time.time)
+            there.key, there.device_id = here.key, here.device_id
+            pairs.append((here, there))
+        return pairs
 
     async def let_in(self, *terminals: Terminal) -> None:
         """Wait until they are answered."""

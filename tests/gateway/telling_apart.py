@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from tests.gateway.raw_http import RawReply
     from tests.gateway.terminal import Reply
 
 OWN_TO_EACH_ANSWER = frozenset({"x-request-id", "replay-nonce", "date"})
 
 
-def seen(reply: Reply, own: Collection[str] = OWN_TO_EACH_ANSWER) -> tuple[int, dict[str, str], Any]:
+def seen(reply: Reply | RawReply, own: Collection[str] = OWN_TO_EACH_ANSWER) -> tuple[int, dict[str, str], Any]:
     """All of an answer that could tell; `own`: fields that each answer has anew."""
     headers = {name: value for name, value in reply.headers.items() if name.lower() not in own}
     body = reply.body if reply.body is None else {**reply.body, "request_id": ""}

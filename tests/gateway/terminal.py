@@ -94,6 +94,10 @@ class Terminal:
     async def device(self) -> Reply:
         return await self.signed("GET", f"{KIOSK}/device")
 
+    async def device_again(self, last: Reply) -> Reply:
+        """The same with the nonce of the last answer, as clients do."""
+        return await self.signed("GET", f"{KIOSK}/device", nonce=last.headers.get("Replay-Nonce"))
+
     async def offer_key(self, new: DeviceKey, body: object = None, *, old: str = "", next_: str = "") -> Reply:
         """Ask for `new` to be the next key; it is used from the moment on that somebody sets `self.key`.
 

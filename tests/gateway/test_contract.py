@@ -1,6 +1,6 @@
 """The whole OpenAPI document against the running gateway, as every role: no failure, and no answer but those it names.
 
-Requests are made from the document, half of them by its rules and half against them; of the ids in paths some exist.
+Requests are made from the document, by its rules and against them; of the ids in paths some exist.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 SEED = 20260301
 UNKNOWN = "0190b0e0-6f5a-7000-8000-000000000000"
+UNBREAKABLE = {"GET /problems/{name}"}
+"""Whatever is asked for here keeps the rules; finding that out takes long."""
 CHECKS: list[Any] = [
     status_code_conformance,
     content_type_conformance,
@@ -59,6 +62,14 @@ def real_ids(ours: Company) -> dict[str, str]:
 
 
 @dataclass
+class Connection:
+    """A way to the gateway that stays open from one request to the next."""
+
+    url: str
+    session: requests.Session
+
+
+@dataclass
 class Asker:
     """Somebody who sends requests, and the statuses of the answers by operation."""
 
@@ -69,7 +80,9 @@ class Asker:
         return set(itertools.chain.from_iterable(self.statuses.values()))
 
 
-def examine(operation: Any, mode: GenerationMode, url: str, askers: list[Asker], ids: dict[str, str]) -> None:
+def examine(
+    operation: Any, mode: GenerationMode, connection: Connection, askers: list[Asker], ids: dict[str, str]
+) -> None:
     """Send requests of one operation, made by its rules or against them, each as everybody."""
     parts = operation.path.split("/")
     real = ids.get(parts[2]) if len(parts) > 2 and "{id}" in operation.path else None
@@ -82,7 +95,8 @@ def examine(operation: Any, mode: GenerationMode, url: str, askers: list[Asker],
             case.body["user_id"] = ids["users"]
         for asker in askers:
             token = asker.token()
-            answer = case.call(base_url=url, headers={} if token is None else {"Authorization": f"Bearer {token}"})
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            answer = case.call(base_url=connection.url, headers=headers, session=connection.session)
             checks = CHECKS if answer.status_code == 503 else [not_a_server_error, *CHECKS]
             case.validate_response(answer, checks=checks)
             asker.statuses.setdefault(operation.label, []).append(answer.status_code)
@@ -106,12 +120,23 @@ async def test_every_answer_to_every_role_is_one_that_the_document_names(tmp_pat
         in_order = sorted(Role, key=lambda role: role is not Role.OWNER)
         roles = {role: Asker(lambda role=role: ours.roles[role].token) for role in in_order}  # type: ignore[misc]
         nobody = Asker(lambda: None)
-        for operation in operations:
-            await ours.renew()  # one of them ends sessions
-            with_login = operation.definition.raw["security"] == [{"account": []}]
-            askers = [*roles.values(), nobody] if with_login else [nobody]  # what needs no login answers all alike
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                await asyncio.to_thread(examine, operation, mode, house.url, askers, real_ids(ours))
+        in_turn = itertools.cycle(asker for role, asker in roles.items() if role is not Role.OWNER)
+        with requests.Session() as session:
+            session.trust_env = False
+            connection = Connection(house.url, session)
+            for operation in operations:
+                with_login = operation.definition.raw["security"] == [{"account": []}]
+                # Who may do it is asked first: then all of them meet the same code, and a few of them are enough.
+                # What needs no login answers all alike.
+                askers = [*roles.values(), nobody] if with_login else [nobody]
+                some = [roles[Role.OWNER], next(in_turn), nobody] if with_login else [nobody]
+                await asyncio.to_thread(examine, operation, GenerationMode.POSITIVE, connection, askers, real_ids(ours))
+                if operation.label not in UNBREAKABLE:
+                    negative = GenerationMode.NEGATIVE
+                    await asyncio.to_thread(examine, operation, negative, connection, some, real_ids(ours))
+                answered = {status for asker in askers for status in asker.statuses[operation.label]}
+                if with_login and operation.method != "get" and not answered.isdisjoint({200, 201, 204}):
+                    await ours.renew()  # it may have ended sessions
         asked = [statuses for label, statuses in nobody.statuses.items() if "/static/" not in label]
         assert len(nobody.statuses) == len(operations)
         assert sum(map(len, asked)) >= 1.5 * len(asked)

@@ -42,7 +42,7 @@ async def test_remember_me_makes_the_cookie_outlive_the_browser_and_never_the_to
 
 
 async def test_the_cookie_is_the_same_token_as_the_interfaces_but_opens_nothing_there_by_itself(house: House) -> None:
-    visitor = await visitor_as(house, "owner")
+    visitor = await visitor_as(house, "owner", by_the_page=True)
     token = visitor.cookies[SESSION]
     assert (await visitor.get("/api/auth/me", Authorization=f"Bearer {token}")).status == 200
     assert (await visitor.get("/api/auth/me")).status == 401

@@ -178,7 +178,7 @@ async def test_a_person_is_added_found_changed_deactivated_and_activated(house: 
 
 
 async def test_people_are_listed_page_by_page(house: House) -> None:
-    file = "full_name;personnel_number\n" + "".join(f"Person {number:03};{number}\n" for number in range(60))
+    file = "full_name;personnel_number\n" + "".join(f"Person {number:03};{number}\n" for number in range(56))
     await house.gateway.administration.people.import_csv(house.company_id, file.encode(), actor="cli")
     visitor = await visitor_as(house, "hr")
     first = await visitor.get("/console/people?q=Person")
@@ -474,7 +474,7 @@ async def test_the_audit_trail_is_filtered_by_whom_it_is_about_and_by_day(house:
 
 
 async def test_the_audit_trail_is_filtered_and_an_event_shown_in_full(house: House) -> None:
-    visitor = await visitor_as(house, "owner")
+    visitor = await visitor_as(house, "owner", by_the_page=True)
     await visitor.post("/console/people/new", {"full_name": "Ada Winter", "personnel_number": "0101"})
     shown = await visitor.get("/console/audit?name=user.created")
     assert "Person added Some Owner Ada Winter" in shown.words
@@ -489,7 +489,7 @@ async def test_the_audit_trail_is_filtered_and_an_event_shown_in_full(house: Hou
 
 async def test_the_audit_trail_names_whoever_did_something_in_words(house: House) -> None:
     person, terminal = await house.person("0101"), await house.terminal(label="Door")
-    visitor = await visitor_as(house, "owner")
+    visitor = await visitor_as(house, "owner", by_the_page=True)
     assert (await Visitor(house).sign_in("owner@rosenthal.example", "wrong horse battery")).status == 401
     await terminal.sign_in("0101", "999999")
     await house.phone().sign_in("0101", person.pin)

@@ -12,6 +12,8 @@ from tests.gateway.pages.console.visitor import an_address, visitor_as
 if TYPE_CHECKING:
     from tests.gateway.house import House
 
+EVENTS = 4
+"""Of the audit trail, looked at as each role: one page shows them all."""
 SOMEBODY = "0190b0e0-6f5a-7000-8000-000000000000"
 ENDS = ("/console/sign-out", "/console/account/sessions/end-others")
 
@@ -23,7 +25,11 @@ async def test_each_page_asks_the_permission_that_its_route_names(house: House) 
             continue
         assert route.permission is not None
         path = an_address(route)
+        assert allows(Role.OWNER, route.permission)  # asked therefore only where nobody else may
+        others = [role for role in Role if role is not Role.OWNER and allows(role, route.permission)]
         for role, visitor in visitors.items():
+            if role is Role.OWNER and others:
+                continue
             shown = await (visitor.get(path) if route.method == "GET" else visitor.post(path))
             if not allows(role, route.permission):
                 assert shown.status == 403, (role, route.method, path)
@@ -41,11 +47,14 @@ async def test_nothing_is_offered_that_is_then_refused(house: House) -> None:
     for role in Role:
         visitor = await visitor_as(house, role)
         seen: set[str] = set()
+        events = 0
         todo = list(typed)
         while todo:
             path = todo.pop()
-            if path in seen:
+            is_event = re.fullmatch(r"/console/audit/[0-9a-f-]{36}", path) is not None
+            if path in seen or (is_event and events == EVENTS):
                 continue
+            events += is_event
             seen.add(path)
             shown = await visitor.get(path)
             if shown.status == 303:

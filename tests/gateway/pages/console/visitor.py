@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import FormData
 
+from gateway.pages.console.cookies import SESSION
 from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
@@ -111,8 +112,10 @@ def an_address(route: Route, id_: str = "0190b0e0-6f5a-7000-8000-000000000000") 
     return re.sub(r"\{[a-z]+\}", "x", route.path.replace("{id}", id_))
 
 
-async def visitor_as(house: House, role: str, language: str = "en", *, email: str | None = None) -> Visitor:
-    """Somebody with this role who has just signed in by the page."""
+async def visitor_as(
+    house: House, role: str, language: str = "en", *, email: str | None = None, by_the_page: bool = False
+) -> Visitor:
+    """Somebody with this role who has just signed in, without the page unless that is to be seen in what follows."""
     address = email or f"{role}@rosenthal.example"
     site = house.gateway.administration
     user = await site.people.add(
@@ -120,7 +123,13 @@ async def visitor_as(house: House, role: str, language: str = "en", *, email: st
     )
     await site.accounts.set_password(user.id, PASSWORD, actor="cli")
     visitor = Visitor(house, language)
-    assert (await visitor.sign_in(address)).status == 303
+    if by_the_page:
+        assert (await visitor.sign_in(address)).status == 303
+        return visitor
+    async with site.database.write() as connection:
+        opened = await house.gateway.sessions.open(connection, user.id)
+    await house.told()
+    visitor.cookies[SESSION] = opened.token
     return visitor
 
 
