@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
 """Loading every style sheet once more takes a third of the time, and none of the rules that are on looks into them."""
 
+RUN = "async ([part, options]) => (await axe.run(part ?? document, options)).violations"
+"""Only what is wrong is handed over: all else is half a megabyte that nobody looks at."""
+
 TAKE_OVER = """markup => {
     const other = new DOMParser().parseFromString(markup, "text/html");
     const styles = page => [...page.querySelectorAll("link[rel=stylesheet], style")].map(one => one.outerHTML).join();
@@ -25,13 +28,25 @@ TAKE_OVER = """markup => {
     document.body.replaceWith(document.adoptNode(other.body));
 }"""
 
+ADD = """markups => {
+    for (const markup of markups) {
+        const its = new DOMParser().parseFromString(markup, "text/html").querySelector("main");
+        document.querySelector("main").append(...document.adoptNode(its).childNodes);
+    }
+}"""
+
+BEYOND_THE_EDGE = f"""markups => markups.map(markup => {{
+    ({TAKE_OVER})(markup);
+    return Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}})"""
+
 
 async def axe(page: Page, part: str | None = None, *, rules: tuple[str, ...] = ()) -> AxeResults:
     """Judge the page as it is now, or what is in `part` of it, a selector, by all rules or by some."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(_script())
     options = OPTIONS | ({"runOnly": rules} if rules else {})
-    return AxeResults(await page.evaluate("([part, options]) => axe.run(part ?? document, options)", [part, options]))
+    return AxeResults({"violations": await page.evaluate(RUN, [part, options])})
 
 
 async def take_over(page: Page, markup: str) -> None:
@@ -40,6 +55,20 @@ async def take_over(page: Page, markup: str) -> None:
     For each new document a browser reads and compiles half a megabyte of it: most of what judging a page costs.
     """
     await page.evaluate(TAKE_OVER, markup)
+
+
+async def take_over_all(page: Page, markups: list[str]) -> None:
+    """Show the contents of several pages one below the other, in what is around that of the first.
+
+    For rules that look at each element alone, such as that of contrasts: half the work of one page after the other.
+    """
+    await take_over(page, markups[0])
+    await page.evaluate(ADD, markups[1:])
+
+
+async def beyond_the_edge(page: Page, markups: list[str]) -> list[int]:
+    """Take over one page after the other, and tell of each by how much it is wider than the window."""
+    return list(await page.evaluate(BEYOND_THE_EDGE, markups))
 
 
 @cache

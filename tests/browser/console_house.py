@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from crypto.enrolment_words import enrolment_words
+from tests.browser.axe import axe, take_over
 from tests.gateway.house import House, MovableClock, serving
 from tests.gateway.terminal import Terminal
 
@@ -33,6 +34,8 @@ class Consoles:
     foreign: list[str] = field(default_factory=list)
     session: StorageState | None = None
     """The cookies of an owner who has signed in."""
+    kept: dict[str, Page] = field(default_factory=dict)
+    """Pages that all tests use: the owner's, a stranger's and the mirror. To open one is dearer than to look at it."""
 
     @property
     def origin(self) -> str:
@@ -58,22 +61,75 @@ class Consoles:
         context.on("page", self._watch)
         return context
 
-    async def open(self, path: str = "/console", **options: Any) -> Page:
-        page = await (await self.new(**options)).new_page()
+    async def open(self, path: str = "/console", *, clock: bool = False, **options: Any) -> Page:
+        """Open a page in a browser of its own, one whose clock can be moved if so wished."""
+        context = await self.new(**options)
+        if clock:
+            await context.clock.install()
+        page = await context.new_page()
         await page.goto(self.origin + path)
         return page
 
-    async def signed_in(self, path: str = "/console", *, anew: bool = False, **options: Any) -> Page:
-        """The owner at a page; `anew` in a session of its own, or in the one of all tests that do not end it."""
-        if anew:
-            return await self._by_the_form(path, **options)
-        if self.session is None:
-            page = await self._by_the_form("/console")
-            self.session = await page.context.storage_state()
-            await page.context.close()
-        page = await self.open(path, storage_state=self.session, **options)
+    async def signed_in(self, path: str = "/console", *, own: bool = False, **options: Any) -> Page:
+        """The owner at a page: in the browser of all tests, or in one of its `own`, of the same session."""
+        if own or options:
+            await self._owner()
+            page = await self.open(path, storage_state=self.session, **options)
+        else:
+            page = await self._owner()
+            await page.goto(self.origin + path)
         assert page.url == self.origin + path
         return page
+
+    async def signed_in_anew(self, path: str = "/console", **options: Any) -> Page:
+        """The owner at a page, in a session that may be ended."""
+        return await self._by_the_form(path, **options)
+
+    async def stranger(self, path: str) -> Page:
+        """Somebody who has not signed in, at a page."""
+        if "stranger" not in self.kept:
+            self.kept["stranger"] = await (await self.new()).new_page()
+        page = self.kept["stranger"]
+        await page.goto(self.origin + path)
+        return page
+
+    async def mirror(self, *, width: int = 1280, height: int = 800) -> Page:
+        """The page with axe-core in it that takes over what others have come to, in a window of this size."""
+        if "mirror" not in self.kept:
+            self.kept["mirror"] = await self.signed_in("/console/account", own=True)
+        page = self.kept["mirror"]
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.emulate_media(color_scheme="light")
+        return page
+
+    async def markup(self, path: str, language: str) -> str:
+        """A page of the owner as it is sent: for pages in which the script has nothing to do."""
+        asking = "([path, language]) => fetch(path, { headers: { 'Accept-Language': language } }).then(it => it.text())"
+        return str(await (await self.mirror()).evaluate(asking, [path, language]))
+
+    @staticmethod
+    async def shown(page: Page) -> str:
+        """What a page has come to, scripts and all. Playwright's own `content` is dearer by a third of a page."""
+        return str(await page.evaluate("document.documentElement.outerHTML"))
+
+    async def judge(self, page: Page, part: str | None = None, **window: int) -> list[dict[str, Any]]:
+        """Return what axe-core finds wrong with what `page` shows, in a window of some size."""
+        mirror = await self.mirror(**window)
+        await take_over(mirror, await self.shown(page))
+        return list((await axe(mirror, part)).response["violations"])
+
+    async def clear(self) -> None:
+        """Close all pages that are not for all tests."""
+        kept = [page.context for page in self.kept.values()]
+        for context in self.browser.contexts:
+            if context not in kept:
+                await context.close()
+
+    async def _owner(self) -> Page:
+        if "owner" not in self.kept:
+            self.kept["owner"] = await self._by_the_form("/console")
+            self.session = await self.kept["owner"].context.storage_state()
+        return self.kept["owner"]
 
     async def _by_the_form(self, path: str, **options: Any) -> Page:
         page = await self.open(f"/console/sign-in?next={path}", **options)

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, Route, ViewportSize, expect
 
-from tests.browser.axe import axe, take_over
+from tests.browser.axe import axe, beyond_the_edge, take_over, take_over_all
 from tests.browser.console_house import OWNER, PASSWORD, Consoles, consoles_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ FORM_IN_A_LIST = """() => {
     const form = '<form method="post" action="/console/locks/all"><button>Now</button></form>';
     document.querySelector("[data-live]").innerHTML += form;
 }"""
+PHONE: ViewportSize = {"width": 390, "height": 844}
 DOORS = ("/console/sign-in", "/console/forgotten-password", "/password-reset", "/register")
 
 
@@ -45,8 +46,7 @@ async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest_asyncio.fixture(loop_scope="package")
 async def consoles(house: Consoles) -> AsyncIterator[Consoles]:
     yield house
-    for context in house.browser.contexts:
-        await context.close()
+    await house.clear()
     assert house.faults == []
     assert house.foreign == []
 
@@ -140,7 +140,7 @@ async def sign_up_and_stamp(consoles: Consoles) -> None:
 
 
 async def test_the_same_without_javascript(consoles: Consoles) -> None:
-    page = await consoles.signed_in(anew=True, java_script_enabled=False)
+    page = await consoles.signed_in_anew(java_script_enabled=False)
     await main_flow(consoles, page, label="Side entrance", name="Ben Sommer", number="0102")
     await press(page, "Sign out")
     await says(page, "You are signed out.")
@@ -152,12 +152,11 @@ async def test_with_the_keyboard_alone(consoles: Consoles) -> None:
     page = await consoles.open("/console/sign-in")
     await page.locator("body").press("Tab")
 
-    async def tab_to(name: str, role: str) -> None:
+    async def tab_to(name: str, role: Literal["button", "checkbox", "link", "textbox"]) -> None:
+        wanted = await page.get_by_role(role, name=name, exact=True).element_handle()
         for _ in range(40):
-            focused = page.locator(":focus")
-            if await focused.count() and await page.get_by_role(role, name=name, exact=True).and_(focused).count():  # type: ignore[arg-type]
-                outline = await focused.evaluate("one => getComputedStyle(one).outlineStyle")
-                assert outline != "none", name
+            if await wanted.evaluate("one => one === document.activeElement"):
+                assert await wanted.evaluate("one => getComputedStyle(one).outlineStyle") != "none", name
                 return
             await page.keyboard.press("Tab")
         raise AssertionError(f"no {role} {name} is reached by Tab")
@@ -190,8 +189,6 @@ async def test_with_the_keyboard_alone(consoles: Consoles) -> None:
 
 
 async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(consoles: Consoles) -> None:
-    page = await consoles.signed_in()
-    stranger = await consoles.open("/console/sign-in")
     site = consoles.house.gateway.administration
     person = (await site.people.list_(consoles.house.company_id))[0]
     device = (await site.devices.list_(consoles.house.company_id))[0]
@@ -205,28 +202,25 @@ async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(console
         *(f"/people/{person.id}/activity", f"/terminals/{device.id}", f"/terminals/{device.id}/revoke"),
         *(f"/audit/{event.id}", f"/stamps/correct?user={person.id}", "/people/0190b0e0-6f5a-7000-8000-000000000000"),
     )
-    wrong: list[str] = []
-    schemes: tuple[tuple[Literal["light", "dark"], tuple[str, ...]], ...] = (
-        ("light", ()),
-        ("dark", ("color-contrast",)),
-    )
-    for visitor, paths in ((page, tuple(f"/console{path}" for path in (*PAGES, *further))), (stranger, DOORS)):
-        shown = {}
-        for path in paths:
-            await visitor.goto(f"{consoles.origin}{path}")
-            await expect(visitor.get_by_role("heading", level=1)).to_have_count(1)
-            shown[path] = await visitor.content()
-        for scheme, rules in schemes:
-            await visitor.emulate_media(color_scheme=scheme)
-            part = "html"
-            for path, markup in shown.items():
-                await take_over(visitor, markup)
-                found = (await axe(visitor, part, rules=rules)).response["violations"]
-                wrong += [
-                    f"{path}, {scheme}: {one['id']} {[node['html'][:160] for node in one['nodes'][:2]]}"
-                    for one in found
-                ]
-                part = "main"  # what is around the content is the same on all pages of a visitor
+    wrong: list[tuple[str, str, list[str]]] = []
+
+    async def judge(seen: str, part: str, *rules: str) -> None:
+        for one in (await axe(mirror, part, rules=rules)).response["violations"]:
+            wrong.append((seen, one["id"], [node["html"][:160] for node in one["nodes"][:2]]))
+
+    mirror = await consoles.mirror()
+    own = [f"/console{path}" for path in (*PAGES, *further)]
+    for open_, paths in ((consoles.signed_in, own), (consoles.stranger, DOORS)):
+        shown = {path: await consoles.shown(await open_(path)) for path in paths}
+        await mirror.emulate_media(color_scheme="light")
+        for path, markup in shown.items():
+            await take_over(mirror, markup)
+            await expect(mirror.get_by_role("heading", level=1)).to_have_count(1)
+            # What is around the content is the same on all pages of a visitor.
+            await judge(f"{path} in light", "html" if path == paths[0] else "main")
+        await mirror.emulate_media(color_scheme="dark")
+        await take_over_all(mirror, list(shown.values()))
+        await judge(f"{paths[0]} and the like in dark", "html", "color-contrast")
     assert wrong == []
 
 
@@ -235,16 +229,16 @@ async def test_a_form_with_faults_and_a_page_shown_once_are_accessible_too(conso
     await press(page, "Add and show the code")
     await expect(page.get_by_role("alert")).to_contain_text("Please correct the marked fields.")
     await expect(page.get_by_label("Name", exact=True)).to_have_accessible_description(re.compile("Must not be empty."))
-    wrong = (await axe(page)).response["violations"]
+    wrong = await consoles.judge(page)
     await page.get_by_label("Name", exact=True).fill("Shown once")
     await press(page, "Add and show the code")
     await expect(page.get_by_role("img", name="QR code of the enrolment address")).to_be_visible()
-    wrong += (await axe(page)).response["violations"]
+    wrong += await consoles.judge(page, "main")
     await page.goto(f"{consoles.origin}/console/phone/rotate")
     await page.locator("main button").click()
     await expect(page.get_by_role("img", name="Preview of the poster")).to_be_visible()
     await expect(page.get_by_role("button", name="Download PDF, A4")).to_be_visible()
-    wrong += (await axe(page)).response["violations"]
+    wrong += await consoles.judge(page, "main")
     assert [(found["id"], found["nodes"][0]["html"][:200]) for found in wrong] == []
 
 
@@ -253,28 +247,26 @@ async def test_every_page_speaks_german_to_germans_and_nothing_has_to_be_scrolle
 
     In German, whose words are the longer ones.
     """
-    page = await consoles.signed_in(locale="de-DE")
-    english = page.get_by_text(re.compile(r"^\s*(Sign out|Settings|Cancel|Search|People|optional)\s*$"))
-    for path in PAGES:
-        await page.goto(f"{consoles.origin}/console{path}")
-        await expect(page.locator("html")).to_have_attribute("lang", "de")
+    shown = {path: await consoles.markup(f"/console{path}", "de-DE") for path in PAGES}
+    mirror = await consoles.mirror()
+    english = mirror.get_by_text(re.compile(r"^\s*(Sign out|Settings|Cancel|Search|People|optional)\s*$"))
+    for markup in shown.values():
+        await take_over(mirror, markup)
+        await expect(mirror.locator("html")).to_have_attribute("lang", "de")
+        await expect(mirror.get_by_role("navigation", name="Konsole")).to_contain_text("Einstellungen")
         await expect(english).to_have_count(0)
-        for width, height in ((640, 400), (768, 1024), (320, 640)):
-            await page.set_viewport_size({"width": width, "height": height})
-            wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wider <= 0, (path, width, wider)
-    await page.set_viewport_size({"width": 1280, "height": 800})
-    await expect(page.get_by_role("navigation", name="Konsole")).to_contain_text("Einstellungen")
+    for width, height in ((640, 400), (768, 1024), (320, 640)):
+        await mirror.set_viewport_size({"width": width, "height": height})
+        wider = dict(zip(shown, await beyond_the_edge(mirror, list(shown.values())), strict=True))
+        assert wider == dict.fromkeys(PAGES, 0), (width, wider)
 
 
 async def test_on_a_phone_the_menu_takes_one_row_and_opens_without_script_or_pointer(consoles: Consoles) -> None:
+    page = await consoles.signed_in("/console/audit", viewport=PHONE, java_script_enabled=False)
     for language, menu, audit, locks in (
         ("en", "Menu Audit", "Audit", "Locks"),
         ("de", "Menü Protokoll", "Protokoll", "Sperren"),
     ):
-        page = await consoles.signed_in(
-            "/console/audit", viewport={"width": 390, "height": 844}, java_script_enabled=False
-        )
         await page.goto(f"{consoles.origin}/console/audit?lang={language}")
         navigation = page.locator("nav.folded")
         box = await navigation.bounding_box()
@@ -286,12 +278,11 @@ async def test_on_a_phone_the_menu_takes_one_row_and_opens_without_script_or_poi
         await page.keyboard.press("Enter")
         await expect(navigation.get_by_role("link")).to_have_count(9)
         await expect(navigation.get_by_role("link", name=audit)).to_have_attribute("aria-current", "page")
+        if language == "en":
+            assert await consoles.judge(page, **PHONE) == []
         await navigation.get_by_role("link", name=locks).focus()
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name=locks, level=1)).to_be_visible()
-    page = await consoles.signed_in("/console/audit", viewport={"width": 390, "height": 844})
-    await page.locator("nav.folded summary").click()
-    assert (await axe(page)).response["violations"] == []
 
 
 async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None:
@@ -300,7 +291,9 @@ async def test_on_a_phone_all_of_a_stamp_is_in_sight(consoles: Consoles) -> None
     terminal = await house.terminal(label="Loading bay")
     assert (await terminal.sign_in("0177", "907311")).status == 200
     assert (await terminal.act("clock_in")).status == 201
-    page = await consoles.signed_in("/console/stamps", viewport={"width": 360, "height": 800})
+    markup = await consoles.markup("/console/stamps", "en-GB")
+    page = await consoles.mirror(width=360, height=800)
+    await take_over(page, markup)
     row = page.get_by_role("row", name="Oberhuber")
     await expect(row.get_by_role("rowheader")).to_have_count(1)
     seen = ("Maximiliane Oberhuber-Schmidt", "Clock in", "Terminal Loading bay", "Correct Clock in of Maximiliane")
@@ -319,10 +312,13 @@ async def test_on_a_phone_every_table_is_whole_and_still_a_table(consoles: Conso
     locked = await house.terminal(label="Yard")
     for _ in range(5):
         await locked.sign_in("0178", "999999")
-    page = await consoles.signed_in("/console/account", viewport={"width": 390, "height": 844})
-    found, shown = {}, {}
-    for path in ("/terminals", "/people", "/audit", "/locks", "/settings", "/account", "/stamps"):
-        await page.goto(f"{consoles.origin}/console{path}?lang=de")
+    paths = ("/terminals", "/people", "/audit", "/locks", "/settings", "/account", "/stamps")
+    shown = {path: await consoles.markup(f"/console{path}", "de-DE") for path in paths}
+    english = await consoles.markup("/console/people", "en-GB")
+    page = await consoles.mirror(**PHONE)
+    found = {}
+    for path, markup in shown.items():
+        await take_over(page, markup)
         for table in await page.get_by_role("table").all():
             headers = await table.get_by_role("columnheader").count()
             rows = table.get_by_role("row")
@@ -335,12 +331,9 @@ async def test_on_a_phone_every_table_is_whole_and_still_a_table(consoles: Conso
             )
             assert cut == [], path
             assert await table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth"), path
-        shown[path] = await page.content()
-    for path, markup in shown.items():
-        await take_over(page, markup)
-        assert (await axe(page)).violations_count == 0, path
+        assert (await axe(page, "html" if path == paths[0] else "main")).violations_count == 0, path
     assert found.keys() >= {"/terminals", "/people", "/audit", "/locks", "/settings", "/account"}
-    await page.goto(f"{consoles.origin}/console/people?lang=en")
+    await take_over(page, english)
     number = page.get_by_role("row", name="Winterfeld").get_by_role("cell", name="0178", exact=True)
     title = await number.evaluate("cell => getComputedStyle(cell, '::before').content")
     assert title == '"Personnel number: " / ""'  # seen, and not read aloud a second time
@@ -371,29 +364,15 @@ async def test_a_double_click_gets_the_slips_that_are_given_once(consoles: Conso
     assert len(fetched) == 1
 
 
-async def test_the_first_page_follows_what_happens(consoles: Consoles) -> None:
-    page = await (await consoles.new()).new_page()
-    await page.clock.install()
-    await page.goto(consoles.origin + "/console/sign-in")
-    await page.locator("#email").fill(OWNER)
-    await page.locator("#password").fill(PASSWORD)
-    await page.locator("main button").click()
-    await expect(page.get_by_role("heading", name="Today")).to_be_visible()
+async def test_the_page_follows_what_happens_and_while_the_gateway_is_away_says_so_and_keeps_what_was_typed(
+    consoles: Consoles,
+) -> None:
+    page = await consoles.signed_in(clock=True)
     await expect(page.get_by_text("Late arrival")).to_have_count(0)
     people = consoles.house.gateway.administration.people
     await people.add(consoles.house.company_id, full_name="Late arrival", personnel_number="0999", actor="cli")
     await page.clock.fast_forward(16_000)
     await expect(page.get_by_text("Late arrival")).to_be_visible()
-
-
-async def test_while_the_gateway_is_away_the_page_says_so_and_keeps_what_was_typed(consoles: Consoles) -> None:
-    page = await (await consoles.new()).new_page()
-    await page.clock.install()
-    await page.goto(consoles.origin + "/console/sign-in")
-    await page.locator("#email").fill(OWNER)
-    await page.locator("#password").fill(PASSWORD)
-    await page.locator("main button").click()
-    await expect(page.get_by_role("heading", name="Today")).to_be_visible()
     for away in ("internet", "proxy"):
         if away == "internet":
             await page.context.set_offline(True)
@@ -403,7 +382,8 @@ async def test_while_the_gateway_is_away_the_page_says_so_and_keeps_what_was_typ
         await expect(page.get_by_role("alert")).to_contain_text(
             "The gateway cannot be reached. What is shown here may be"
         )
-        assert (await axe(page)).violations_count == 0
+        if away == "internet":
+            assert await consoles.judge(page) == []
         await page.context.set_offline(False)
         await page.unroute_all()
         await page.clock.fast_forward(16_000)
@@ -459,7 +439,7 @@ async def test_while_the_gateway_is_away_the_page_says_so_and_keeps_what_was_typ
 
 async def test_a_mailed_token_leaves_the_address_bar_for_its_field(consoles: Consoles) -> None:
     for path, name in (("/password-reset", "token"), ("/register", "invitation")):
-        page = await consoles.open(f"{path}#{name}={'x' * 43}")
+        page = await consoles.stranger(f"{path}#{name}={'x' * 43}")
         field = page.locator(f"#{name}")
         await expect(field).to_have_value("x" * 43)
         await expect(field).to_be_hidden()
@@ -467,7 +447,7 @@ async def test_a_mailed_token_leaves_the_address_bar_for_its_field(consoles: Con
 
 
 async def test_an_ended_session_leads_back_to_where_one_was(consoles: Consoles) -> None:
-    page = await consoles.signed_in("/console/people")
+    page = await consoles.signed_in("/console/people", own=True)
     await page.context.clear_cookies(name="__Host-stampgate")
     await page.get_by_label("Search").fill("keller")
     await press(page, "Search")
@@ -498,7 +478,7 @@ async def test_a_page_of_another_site_can_change_nothing(consoles: Consoles) -> 
 
 
 async def test_over_plain_http_from_another_machine_the_sign_in_says_that_https_is_needed(consoles: Consoles) -> None:
-    page = await (await consoles.new()).new_page()
+    page = await consoles.stranger("/console/sign-in")
     await page.goto(f"http://stamp.test:{consoles.house.port}/console")
     await expect(page.get_by_role("heading", name="HTTPS is needed")).to_be_visible()
     await expect(page.get_by_label("Password")).to_have_count(0)
@@ -507,14 +487,15 @@ async def test_over_plain_http_from_another_machine_the_sign_in_says_that_https_
 async def test_on_the_gateways_own_machine_the_browser_keeps_the_host_cookie_from_every_script(
     consoles: Consoles,
 ) -> None:
-    for name in ("127.0.0.1", "localhost"):
-        page = await (await consoles.new()).new_page()
-        await page.goto(f"http://{name}:{consoles.house.port}/console/sign-in")
-        await page.get_by_label("E-mail").fill(OWNER)
-        await page.get_by_label("Password").fill(PASSWORD)
-        await press(page, "Sign in")
-        await expect(page.get_by_role("heading", name="Today")).to_be_visible()
+    local = await (await consoles.new()).new_page()
+    await local.goto(f"http://localhost:{consoles.house.port}/console/sign-in")
+    await local.get_by_label("E-mail").fill(OWNER)
+    await local.get_by_label("Password").fill(PASSWORD)
+    await press(local, "Sign in")
+    await expect(local.get_by_role("heading", name="Today")).to_be_visible()
+    for page, name in ((local, "localhost"), (await consoles.signed_in(), "127.0.0.1")):
         cookie = next(one for one in await page.context.cookies() if one["name"] == "__Host-stampgate")
+        assert cookie["domain"] == name
         assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
         assert cookie["expires"] == -1
         assert await page.evaluate("document.cookie") == ""
