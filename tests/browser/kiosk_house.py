@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, ViewportSize, expect
 
 from storage import devices
 from tests.browser.console_house import Consoles, consoles_of
@@ -16,12 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from playwright.async_api import Browser, BrowserContext
+    from playwright.async_api import Browser
 
     from storage.devices import Device
 
 ANNA, ANNAS_PIN = "0417", "683105"
-STEP_MS, STEP_REAL_SECONDS = 1000, 0.02
+SIZE: ViewportSize = {"width": 1280, "height": 800}
+"""Of the tablets, in the pixels of a style sheet."""
+LOOKED = "**/kiosk/heartbeat"
+"""The last that a terminal asks when it has begun to work: no request of its own is under way afterwards."""
 
 
 @dataclass
@@ -29,12 +31,15 @@ class Terminals:
     """Opens the terminal page as tablets do."""
 
     consoles: Consoles
-    hanging: BrowserContext | None = None
-    """The tablet of all tests that leave it as they found it."""
+    hanging: Page | None = None
+    """The page on the tablet of all tests that leave the tablet as they found it."""
 
     async def open(self, address: str = "/kiosk?lang=en", **options: Any) -> Page:
-        """A new tablet on which nothing was ever opened; its time can be moved."""
-        tablet = await self.consoles.new(**options)
+        """A new tablet on which nothing was ever opened; its time can be moved.
+
+        Unless told otherwise it installs no service worker: that loads the whole page once more.
+        """
+        tablet = await self.consoles.new(**({"service_workers": "block"} | options))
         page = await tablet.new_page()
         await page.clock.install()
         await page.goto(self.consoles.origin + address)
@@ -52,17 +57,15 @@ class Terminals:
         await self.approve(page, device)
         return page, device
 
-    async def at_work(self) -> Page:
-        """The page of a tablet that was enrolled once and for all tests."""
+    async def at_work(self, address: str = "/kiosk?lang=en") -> Page:
+        """The page of a tablet that was enrolled once and for all tests, opened anew."""
         if self.hanging is None:
-            page, _ = await self.enrolled("Hanging")
-            self.hanging = page.context
-            return page
-        page = await self.hanging.new_page()
-        await page.clock.install()
-        await page.goto(self.consoles.origin + "/kiosk?lang=en")
-        await expect(page.locator("#idle")).to_be_visible()
-        return page
+            self.hanging, _ = await self.enrolled("Hanging", service_workers="allow")
+        await self.hanging.clock.install()
+        async with self.hanging.expect_response(LOOKED):
+            await self.hanging.goto(self.consoles.origin + address)
+        await expect(self.hanging.locator("#idle")).to_be_visible()
+        return self.hanging
 
     @asynccontextmanager
     async def suspended(self, label: str) -> AsyncIterator[None]:
@@ -78,11 +81,18 @@ class Terminals:
 
     async def tidy(self) -> None:
         """Switch off what a test has opened: no tablet of one goes on asking in the next."""
+        tablet = None if self.hanging is None else self.hanging.context
         for context in self.consoles.browser.contexts:
-            if context is not self.hanging:
+            if context is not tablet:
                 await context.close()
-        for page in self.hanging.pages if self.hanging else ():
-            await page.close()
+        if self.hanging is None or tablet is None:
+            return
+        for page in tablet.pages:
+            if page is not self.hanging:
+                await page.close()
+        await self.hanging.unroute_all(behavior="ignoreErrors")
+        await self.hanging.set_viewport_size(SIZE)
+        await tablet.set_offline(False)
 
     async def approve(self, page: Page, device: Device) -> None:
         """Hand over the thumbprint on the screen, and let the page find out."""
@@ -90,7 +100,8 @@ class Terminals:
         thumbprint = await page.locator("#thumbprint").inner_text()
         await house.gateway.administration.devices.approve(device.id, thumbprint=thumbprint, actor="cli")
         await house.told()
-        await passes(page, 2500)
+        async with page.expect_response(LOOKED):
+            await passes(page, 2500)
         await expect(page.locator("#idle")).to_be_visible()
 
     async def device(self, label: str) -> Device:
@@ -127,7 +138,8 @@ async def terminals_of(browser: Browser, directory: Path) -> AsyncIterator[Termi
 
 
 async def passes(page: Page, milliseconds: int) -> None:
-    """Let the page's time pass in steps: at one go the deadline of a request under way would pass before its answer."""
-    for begin in range(0, milliseconds, STEP_MS):
-        await page.clock.run_for(min(STEP_MS, milliseconds - begin))
-        await asyncio.sleep(STEP_REAL_SECONDS)
+    """Let the page's time pass at one go: whatever is due comes once, as when a tablet wakes up.
+
+    The deadline of a request under way passes with it; the page asks again by itself where that does no harm.
+    """
+    await page.clock.fast_forward(milliseconds)
