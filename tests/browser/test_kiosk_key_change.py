@@ -165,14 +165,17 @@ async def test_a_copied_profile_is_found_at_the_next_key_change(terminals: Termi
         await page.get_by_role("button", name="Enrol this terminal").click()
         await expect(page.locator("#thumbprint")).not_to_be_empty()
         await terminals.approve(page, await terminals.device("Copied"))
-        # Everything that counts has been written through to the disk: the browser may run on.
+        await page.context.close()
         shutil.copytree(tmp_path / "genuine", tmp_path / "copy", ignore=shutil.ignore_patterns("Singleton*"))
         device = await terminals.device("Copied")
 
+        page = await opened(tmp_path / "genuine")
+        await page.goto(address)
+        await expect(page.locator("#idle")).to_be_visible()
         await waits_until_its_key_is_old(terminals, page)
         await works(page)
         assert (await stored(terminals, device)).keyid != device.keyid
-        await page.close()
+        await page.context.close()
 
         house.clock.move(60)
         copy = await opened(tmp_path / "copy")
