@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from fpdf import FPDF
+from fpdf.drawing import PaintedPath
 from fpdf.enums import PathPaintRule
 from fpdf.fonts import TTFFont
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from gateway.printing.sheet import Shape, Sheet
 
 _POINTS_PER_MM: Final = 72 / 25.4
+
+_NOT_EMBEDDED: Final = ("GDEF", "GPOS", "GSUB", "kern")
+"""Tables that fpdf2 leaves out at the end: without them they are not read either, which takes long."""
 
 for _name in ("fontTools", "fpdf"):
     # They tell which characters they embed: on a slip with one PIN those are its digits.
@@ -48,7 +52,12 @@ def render_pdf(
     pdf.set_auto_page_break(False)
     for bold in (False, True):
         pdf.add_font(FAMILY, "B" if bold else "", font_file(bold=bold))
+    fonts = [font for font in pdf.fonts.values() if isinstance(font, TTFFont)]
     try:
+        for font in fonts:
+            for table in _NOT_EMBEDDED:
+                del font.ttfont[table]
+            font.ttfont.recalcBBoxes = False  # letters are embedded as they are, not measured and written anew
         for done, sheet in enumerate(sheets, start=1):
             pdf.add_page(format=(sheet.width, sheet.height))
             for shape in sheet.shapes:
@@ -57,10 +66,8 @@ def render_pdf(
                 on_page(done)
         return bytes(pdf.output())
     finally:
-        for font in pdf.fonts.values():
-            # fpdf2 reads its fonts lazily and leaves the files open.
-            if isinstance(font, TTFFont):
-                font.close()
+        for font in fonts:  # fpdf2 reads its fonts lazily and leaves the files open
+            font.close()
 
 
 def _draw(pdf: FPDF, shape: Shape) -> None:
@@ -77,9 +84,11 @@ def _draw(pdf: FPDF, shape: Shape) -> None:
             pdf.circle(shape.x, shape.y, shape.radius, style="F")
         case Cells():
             # One path: between many a viewer shows hairlines of the paper.
-            with pdf.new_path() as path:
-                path.style.fill_color = "#" + bytes(BLACK).hex()
-                path.style.stroke_color = None
-                path.style.paint_rule = PathPaintRule.FILL_NONZERO
-                for box in shape.dark_boxes():
-                    path.rectangle(box.x, box.y, box.width, box.height)
+            path = PaintedPath()
+            path.style.fill_color = "#" + bytes(BLACK).hex()
+            path.style.stroke_color = None
+            path.style.paint_rule = PathPaintRule.FILL_NONZERO
+            for box in shape.dark_boxes():
+                path.rectangle(box.x, box.y, box.width, box.height)
+            with pdf.drawing_context() as drawing:
+                drawing.add_item(path, False)  # no copy: it takes longer than all else about a poster

@@ -5,23 +5,30 @@ import os
 import re
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 
 from crypto.device_keys import DeviceKey
+from tests.gateway.cli.command_line import Shell
 from tests.gateway.cli.test_first_steps import enrol
+from tests.gateway.kept import copy_to
 
-if TYPE_CHECKING:
-    from tests.gateway.cli.command_line import Shell
+
+@pytest.fixture(scope="module")
+def enrolled(initialised: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> tuple[DeviceKey, bytes]:
+    """The key of a terminal, and the database in which it waits for approval."""
+    shell, key = Shell(tmp_path_factory.mktemp("enrolled")), DeviceKey.generate(os.urandom)
+    copy_to(shell.data_dir, initialised)
+    code = shell.ok("device", "add", "Gate 1", "--json").json["enrolment_code"]
+    asyncio.run(enrol(shell, code, key))
+    return key, (shell.data_dir / "stampgate.db").read_bytes()
 
 
 @pytest.fixture
-def pending(ready: Shell) -> DeviceKey:
+def pending(ready: Shell, enrolled: tuple[DeviceKey, bytes]) -> DeviceKey:
     """The key of a terminal that waits for approval."""
-    key = DeviceKey.generate(os.urandom)
-    code = ready.ok("device", "add", "Gate 1", "--json").json["enrolment_code"]
-    asyncio.run(enrol(ready, code, key))
+    key, database = enrolled
+    (ready.data_dir / "stampgate.db").write_bytes(database)
     return key
 
 

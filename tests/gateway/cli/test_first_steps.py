@@ -1,4 +1,7 @@
-"""The way from an empty directory to a working gateway, typed as the README says, on both databases."""
+"""The way from an empty directory to a working gateway, typed as the README says.
+
+On PostgreSQL: all other commands are typed on SQLite.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import asyncio
 import os
 import stat
 from typing import TYPE_CHECKING
+
+import pytest
 
 from crypto.device_keys import DeviceKey
 from crypto.enrolment_words import enrolment_words
@@ -28,6 +33,7 @@ async def enrol(shell: Shell, code: str, key: DeviceKey) -> tuple[EnrolmentStart
         return started, site.secrets.gateway_key.keyid
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_from_nothing_to_a_working_gateway(database_url: str, tmp_path: Path) -> None:
     await asyncio.to_thread(first_steps, Shell(tmp_path, STAMPGATE_DATABASE_URL=database_url))
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import stat
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
 
 from gateway.administration import open_administration
 from gateway.settings import Settings
-from storage import users
 from tests.gateway.printing.pages import codes, page_sizes, page_texts, picture
 
 if TYPE_CHECKING:
@@ -25,13 +25,8 @@ if TYPE_CHECKING:
 
 def valid_pins(shell: Shell) -> dict[str, bytes | None]:
     """Personnel number → PIN record, of everybody."""
-
-    async def read() -> dict[str, bytes | None]:
-        async with open_administration(settings(shell), prepare=False) as site, site.database.read() as connection:
-            rows = await connection.execute(select(users.users.c.personnel_number, users.users.c.pin_record))
-            return {number or "": record for number, record in rows}
-
-    return asyncio.run(read())
+    with closing(sqlite3.connect(shell.data_dir / "stampgate.db")) as database:
+        return {number or "": pin for number, pin in database.execute("SELECT personnel_number, pin_record FROM users")}
 
 
 def settings(shell: Shell) -> Settings:
@@ -58,7 +53,7 @@ def pin_on(page: str) -> str:
     return page.rpartition("PIN ")[2].split()[0]
 
 
-@pytest.mark.parametrize(("ending", "paper"), [("pdf", "a4"), ("PDF", "a3"), ("png", "a4")])
+@pytest.mark.parametrize(("ending", "paper"), [("PDF", "a3"), ("png", "a4")])
 def test_a_new_link_comes_with_its_poster(ready: Shell, tmp_path: Path, ending: str, paper: str) -> None:
     file = tmp_path / f"poster.{ending}"
     ran = ready.ok("public-link", "rotate", "--enable", "--poster", str(file), "--paper", paper, "--json")
@@ -78,9 +73,13 @@ def test_a_poster_is_svg_and_a4_and_bears_the_company(ready: Shell, tmp_path: Pa
     assert f"The poster is {file}." in ran.err
 
 
-@pytest.mark.parametrize(
-    ("options", "code", "said"),
-    [
+def test_a_poster_that_cannot_be_made_leaves_the_old_one_alive(ready: Shell, tmp_path: Path) -> None:
+    (tmp_path / "there.pdf").write_text("mine")
+    (tmp_path / "dangling.pdf").symlink_to(tmp_path / "elsewhere")
+    ready.ok("public-link", "rotate")
+    before = ready.ok("public-link", "show", "--json").json
+    events = ready.ok("audit", "list", "--json").items
+    for options, code, said in (
         (("--poster", "poster.txt"), 2, "poster.txt: the poster must end in .svg, .png, .pdf"),
         (("--poster", "poster"), 2, "poster: the poster must end in .svg, .png, .pdf"),
         (("--poster", "poster.pdf", "--paper", "a5"), 2, "paper: must be one of a4, a3"),
@@ -88,19 +87,10 @@ def test_a_poster_is_svg_and_a4_and_bears_the_company(ready: Shell, tmp_path: Pa
         (("--poster", "no/where.pdf"), 1, "no/where.pdf: No such file or directory"),
         (("--poster", "there.pdf"), 1, "there.pdf: exists already, and nothing is overwritten"),
         (("--poster", "dangling.pdf"), 1, "dangling.pdf: exists already, and nothing is overwritten"),
-    ],
-)
-def test_a_poster_that_cannot_be_made_leaves_the_old_one_alive(
-    ready: Shell, tmp_path: Path, options: tuple[str, ...], code: int, said: str
-) -> None:
-    (tmp_path / "there.pdf").write_text("mine")
-    (tmp_path / "dangling.pdf").symlink_to(tmp_path / "elsewhere")
-    ready.ok("public-link", "rotate")
-    before = ready.ok("public-link", "show", "--json").json
-    events = len(ready.ok("audit", "list", "--json").items)
-    assert ready.refused("public-link", "rotate", *options, code=code) == said
+    ):
+        assert ready.refused("public-link", "rotate", *options, code=code) == said
     assert ready.ok("public-link", "show", "--json").json == before
-    assert len(ready.ok("audit", "list", "--json").items) == events
+    assert ready.ok("audit", "list", "--json").items == events
     assert (tmp_path / "there.pdf").read_text() == "mine"
     assert not (tmp_path / "poster.pdf").exists()
 

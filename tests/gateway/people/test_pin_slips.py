@@ -61,24 +61,24 @@ def test_it_speaks_the_language_of_the_company(locale: str, said: tuple[str, ...
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.parametrize("recipient", [ANNA, *OTHERS, LONGEST], ids=lambda recipient: recipient.full_name[:8])
-def test_the_window_shows_the_name_and_the_fold_hides_the_pin(recipient: Recipient, locale: str) -> None:
-    pdf = pin_slips_pdf("W" * 200, locale, [recipient], DAY)
-    (size,) = page_sizes(pdf)
-    assert size == pytest.approx(PAGE, abs=0.01)
-    words = recipient.full_name.split()
-    for word in (words[0], words[-1]):
-        left, top, right, bottom = place_of(pdf, word)
-        assert left >= WINDOW[0]
-        assert top >= WINDOW[1]
-        assert right <= WINDOW[2]
-        assert bottom <= WINDOW[3]
-    for secret in (recipient.pin, recipient.personnel_number):
-        left, top, right, bottom = place_of(pdf, secret)
-        assert top > FOLDS[1], "in the lowest third, which is inside"
-        assert bottom < PAGE[1] - 10
-        assert left > 20 + 90, "beside the window's column"
-        assert right < PAGE[0] - 10
+def test_the_window_shows_the_name_and_the_fold_hides_the_pin(locale: str) -> None:
+    recipients = (ANNA, *OTHERS, LONGEST)
+    pdf = pin_slips_pdf("W" * 200, locale, recipients, DAY)
+    for page, (size, recipient) in enumerate(zip(page_sizes(pdf), recipients, strict=True)):
+        assert size == pytest.approx(PAGE, abs=0.01)
+        words = recipient.full_name.split()
+        for word in (words[0], words[-1]):
+            left, top, right, bottom = place_of(pdf, word, page)
+            assert left >= WINDOW[0], word
+            assert top >= WINDOW[1], word
+            assert right <= WINDOW[2], word
+            assert bottom <= WINDOW[3], word
+        for secret in (recipient.pin, recipient.personnel_number):
+            left, top, right, bottom = place_of(pdf, secret, page)
+            assert top > FOLDS[1], "in the lowest third, which is inside"
+            assert bottom < PAGE[1] - 10
+            assert left > 20 + 90, "beside the window's column"
+            assert right < PAGE[0] - 10
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -138,16 +138,16 @@ def peak_memory_mb(*, reset: bool = False) -> float:
 
 
 def test_hundreds_of_slips_take_seconds_and_some_megabytes_and_tell_how_far_they_are() -> None:
-    people = [Recipient(f"Łucja Größe {number}", str(number), f"{683105 + number}") for number in range(300)]
+    people = [Recipient(f"Łucja Größe {number}", str(number), f"{683105 + number}") for number in range(200)]
     told: list[tuple[int, int]] = []
     pin_slips_pdf("Müller GmbH", "de", people[:1], DAY)
     before, started = peak_memory_mb(reset=True), time.process_time()
     pdf = pin_slips_pdf("Müller GmbH", "de", people, DAY, on_page=lambda done, total: told.append((done, total)))
     took = time.process_time() - started
     grown = peak_memory_mb() - before
-    assert told == [(done, 300) for done in range(1, 301)]
+    assert told == [(done, 200) for done in range(1, 201)]
     with opened(pdf) as document:
-        assert len(document) == 300
-    assert took < 9, f"{took:.1f} s"
-    assert grown < 45, f"{grown:.0f} MB"
-    assert len(pdf) < 2_400_000
+        assert len(document) == 200
+    assert took < 6, f"{took:.1f} s"
+    assert grown < 30, f"{grown:.0f} MB"
+    assert len(pdf) < 1_600_000

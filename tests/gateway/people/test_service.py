@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CHEAP = Argon2Cost(8, 1, 1)
 
+on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+"""For what is decided outside the database; what it decides itself, and what several do at once, is asked of both."""
+
 
 @pytest.fixture
 async def anna(site: Administration, company: Company) -> User:
@@ -36,12 +39,14 @@ async def test_a_new_person_is_out_and_has_no_pin(site: Administration, anna: Us
     assert (await event_names(site))[-1] == "user.created"
 
 
+@on_sqlite
 async def test_every_fault_of_a_person_is_told_at_once(site: Administration, company: Company) -> None:
     with pytest.raises(Problem) as refused:
         await site.people.add(company.id, full_name="", personnel_number="x", email="nobody", role="root", actor="cli")
     assert [fault.field for fault in refused.value.errors] == ["full_name", "personnel_number", "email", "role"]
 
 
+@on_sqlite
 async def test_a_person_needs_a_number_or_an_address_and_a_company(site: Administration, company: Company) -> None:
     with pytest.raises(Problem, match="bad-request"):
         await site.people.add(company.id, full_name="Anna", actor="cli")
@@ -60,6 +65,7 @@ async def test_numbers_and_addresses_belong_to_one_person(
     assert [fault.field for fault in refused.value.errors] == [field]
 
 
+@on_sqlite
 async def test_a_generated_pin_is_shown_once_and_fits(site: Administration, anna: User) -> None:
     pin = await site.people.set_pin(anna.id, actor="cli")
     assert pin is not None
@@ -70,11 +76,13 @@ async def test_a_generated_pin_is_shown_once_and_fits(site: Administration, anna
     assert all(pin not in str(event) for event in await events(site))
 
 
+@on_sqlite
 async def test_a_chosen_pin_is_not_given_back(site: Administration, anna: User) -> None:
     assert await site.people.set_pin(anna.id, "739142", actor="cli") is None
     assert (await site.people.get(anna.id)).has_pin
 
 
+@on_sqlite
 async def test_a_pin_others_would_guess_is_refused(site: Administration, anna: User) -> None:
     for pin in ("", "12345", "1234567890123", "111111", "123456", "10421042", "24oo11"):
         with pytest.raises(Problem, match="bad-request") as refused:
@@ -83,6 +91,7 @@ async def test_a_pin_others_would_guess_is_refused(site: Administration, anna: U
         assert not (await site.people.get(anna.id)).has_pin, pin
 
 
+@on_sqlite
 async def test_without_a_number_there_is_no_pin_and_without_an_address_no_password(
     site: Administration, company: Company, anna: User
 ) -> None:
@@ -145,6 +154,7 @@ async def test_pins_set_at_once_leave_the_one_that_came_last(site: Administratio
     assert sum(site.pins.verify(record, pin or "") for pin in pins) == 1
 
 
+@on_sqlite
 async def test_deactivating_ends_sessions_and_is_told_once(site: Administration, anna: User) -> None:
     before = len(await changes(site))
     assert not (await site.people.set_active(anna.id, False, actor="cli")).active
@@ -176,6 +186,7 @@ async def test_two_owners_cannot_shut_each_other_out_at_once(site: Administratio
     assert sum(user.active for user in await site.people.list_(company.id)) == 1
 
 
+@on_sqlite
 async def test_a_password_can_be_set_and_set_again(site: Administration, company: Company) -> None:
     boss = await site.people.add(company.id, full_name="Boss", email="Boss@Example.com", role="owner", actor="cli")
     with pytest.raises(Problem, match="bad-request"):
@@ -188,6 +199,7 @@ async def test_a_password_can_be_set_and_set_again(site: Administration, company
         assert PasswordHasher(CHEAP).verify(stored, password)
 
 
+@on_sqlite
 async def test_unknown_people_are_not_found(site: Administration) -> None:
     for attempt in (
         site.people.get("nobody"),
@@ -239,21 +251,21 @@ async def test_an_import_with_one_fault_imports_nobody(site: Administration, com
 
 
 async def test_two_imports_of_one_file_at_once_make_everybody_once(site: Administration, company: Company) -> None:
-    data = b"full_name;personnel_number\n" + b"".join(b"P%d;%d\n" % (number, number) for number in range(200))
+    data = b"full_name;personnel_number\n" + b"".join(b"P%d;%d\n" % (number, number) for number in range(100))
     outcomes = await asyncio.gather(
         *(site.people.import_csv(company.id, data, actor="cli") for _ in range(2)), return_exceptions=True
     )
     assert all(not isinstance(outcome, BaseException) or isinstance(outcome, Problem) for outcome in outcomes)
-    assert len(await site.people.list_(company.id, limit=1000)) == 200
+    assert len(await site.people.list_(company.id, limit=1000)) == 100
 
 
-async def test_two_thousand_people_are_imported_in_few_statements(site: Administration, company: Company) -> None:
+async def test_a_thousand_people_are_imported_in_few_statements(site: Administration, company: Company) -> None:
     data = b"full_name;personnel_number;email\n" + b"".join(
-        b"Person %d;%d;p%d@example.com\n" % (number, number, number) for number in range(2_000)
+        b"Person %d;%d;p%d@example.com\n" % (number, number, number) for number in range(1_100)
     )
     ticks: list[int] = []
     imported = await site.people.import_csv(
         company.id, data, actor="cli", on_progress=lambda done, total: ticks.append(done)
     )
-    assert imported.created == 2_000
-    assert ticks == [500, 1000, 1500, 2000]
+    assert imported.created == 1_100
+    assert ticks == [500, 1000, 1100]

@@ -96,44 +96,44 @@ async def assert_right(site: Administration, company: Company, printed: dict[str
 async def test_everybody_gets_a_pin_and_the_slips_are_fetched_once(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter
 ) -> None:
-    await without_pin(site, company, 4)
+    await without_pin(site, company, 3)
     started = await jobs.start(company.id, hr)
     assert started is not None
-    assert (started.total, started.done) == (4, 0)
+    assert (started.total, started.done) == (3, 0)
     await ended(jobs, hr)
     job = await jobs.of(hr.user_id)
     assert job is not None
-    assert (job.total, job.done) == (4, 4)
+    assert (job.total, job.done) == (3, 3)
     await assert_right(site, company, slips(await jobs.take(company, hr)), set())
     assert await jobs.of(hr.user_id) is None
     with pytest.raises(Problem, match="not-found"):
         await jobs.take(company, hr)
-    assert (await event_names(site)).count("pin.set") == 4
+    assert (await event_names(site)).count("pin.set") == 3
     (fetched,) = [event for event in await events(site) if event.name == "pin_slips.fetched"]
-    assert (fetched.actor, fetched.company_id, fetched.detail) == (hr.actor, company.id, {"count": 4})
+    assert (fetched.actor, fetched.company_id, fetched.detail) == (hr.actor, company.id, {"count": 3})
     assert await jobs.start(company.id, hr) is None
 
 
 async def test_of_many_who_fetch_at_once_one_gets_the_slips(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter
 ) -> None:
-    await without_pin(site, company, 3)
+    await without_pin(site, company, 2)
     await jobs.start(company.id, hr)
     await ended(jobs, hr)
     answers = await asyncio.gather(*(jobs.take(company, hr) for _ in range(5)), return_exceptions=True)
     (document,) = [answer for answer in answers if isinstance(answer, bytes)]
-    assert len(slips(document)) == 3
+    assert len(slips(document)) == 2
     assert sum(isinstance(answer, Problem) and answer.name == "not-found" for answer in answers) == 4
 
 
 async def test_the_same_click_twice_is_one_job(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter
 ) -> None:
-    await without_pin(site, company, 4)
-    started = await asyncio.gather(*(jobs.start(company.id, hr) for _ in range(6)))
+    await without_pin(site, company, 2)
+    started = await asyncio.gather(*(jobs.start(company.id, hr) for _ in range(4)))
     assert len({job.id for job in started if job is not None}) == 1
     await ended(jobs, hr)
-    assert len(slips(await jobs.take(company, hr))) == 4
+    assert len(slips(await jobs.take(company, hr))) == 2
 
 
 async def test_two_people_at_once_share_the_others_out(
@@ -141,7 +141,7 @@ async def test_two_people_at_once_share_the_others_out(
 ) -> None:
     user = await site.people.add(company.id, full_name="Olaf", email="o@example.org", role="owner", actor="cli")
     owner = Starter(user.id, Role.OWNER, f"user:{user.id}", None)
-    await without_pin(site, company, 5)
+    await without_pin(site, company, 4)
     await asyncio.gather(jobs.start(company.id, hr), jobs_of(site).start(company.id, owner))
     printed: list[dict[str, str]] = []
     for starter in (hr, owner):
@@ -150,7 +150,7 @@ async def test_two_people_at_once_share_the_others_out(
         assert job is None or job.done == job.total
         if job is not None:
             printed.append(slips(await jobs.take(company, starter)))
-    assert sum(map(len, printed)) == 5
+    assert sum(map(len, printed)) == 4
     await assert_right(site, company, dict(ChainMap(*printed)), set())
 
 
@@ -171,7 +171,7 @@ async def test_what_waits_shows_no_pin(site: Administration, company: Company, j
 async def test_a_gateway_that_stops_ends_behind_the_person_of_that_moment(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    numbers = set(await without_pin(site, company, 5))
+    numbers = set(await without_pin(site, company, 4))
     set_pin, count, third = site.people.set_pin, 0, asyncio.Event()
 
     async def slowly(*arguments: Any, **options: Any) -> str | None:
@@ -187,7 +187,7 @@ async def test_a_gateway_that_stops_ends_behind_the_person_of_that_moment(
     await jobs.close()
     job = await jobs_of(site).of(hr.user_id)
     assert job is not None
-    assert 3 <= job.done < job.total == 5
+    assert 3 <= job.done < job.total == 4
     assert job.finished_at is not None
     with pytest.raises(Problem) as refused:
         await jobs.start(company.id, hr)
@@ -197,6 +197,7 @@ async def test_a_gateway_that_stops_ends_behind_the_person_of_that_moment(
     await assert_right(site, company, printed, numbers - printed.keys())
 
 
+@on_sqlite
 async def test_a_gateway_that_was_killed_loses_no_pin(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter, clock: MovedClock
 ) -> None:
@@ -233,7 +234,7 @@ async def test_a_gateway_that_was_held_up_sets_no_pin_that_nobody_gets(
     clock: MovedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    numbers = set(await without_pin(site, company, 4))
+    numbers = set(await without_pin(site, company, 3))
     set_pin, held, go_on, count = site.people.set_pin, asyncio.Event(), asyncio.Event(), 0
 
     async def holding(*arguments: Any, **options: Any) -> str | None:
@@ -295,7 +296,7 @@ async def test_whoever_may_no_longer_gets_no_further_pins(
     change: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await without_pin(site, company, 5)
+    await without_pin(site, company, 3)
     set_pin, count = site.people.set_pin, 0
 
     async def losing(*arguments: Any, **options: Any) -> str | None:
@@ -310,7 +311,7 @@ async def test_whoever_may_no_longer_gets_no_further_pins(
     await ended(jobs, hr)
     job = await jobs.of(hr.user_id)
     assert job is not None
-    assert (job.done, job.total) == (2, 5)
+    assert (job.done, job.total) == (2, 3)
 
 
 @on_sqlite
@@ -372,6 +373,7 @@ async def test_slips_nobody_fetches_are_gone_after_a_day_and_their_pins_taken_ba
     assert set(numbers) == printed.keys() | {"0401"}
 
 
+@on_sqlite
 async def test_whoever_begins_anew_after_a_day_reaches_those_of_before_too(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter, clock: MovedClock
 ) -> None:
@@ -491,6 +493,7 @@ async def test_nobody_who_becomes_owner_meanwhile_gets_a_pin_of_hr(
     assert not (await site.people.get(user.id)).has_pin
 
 
+@on_sqlite
 async def test_whoever_got_another_pin_before_the_slips_were_fetched_gets_no_dead_one(
     site: Administration, company: Company, jobs: SlipJobs, hr: Starter, clock: MovedClock
 ) -> None:
@@ -505,6 +508,7 @@ async def test_whoever_got_another_pin_before_the_slips_were_fetched_gets_no_dea
     await assert_right(site, company, printed | {"0401": "730291"}, set())
 
 
+@on_sqlite
 async def test_a_role_that_fell_meanwhile_gets_no_slip_of_those_above_it(
     site: Administration, company: Company, jobs: SlipJobs
 ) -> None:

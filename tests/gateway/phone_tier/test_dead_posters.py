@@ -93,11 +93,11 @@ async def test_each_poster_has_its_own_hour_and_a_switched_off_one_says_so(house
 
 async def test_invented_links_are_in_the_metrics_and_fill_no_audit_trail(house: House) -> None:
     before = await house.audit_names()
-    phones = [Phone(house.http, house.url, secrets.token_urlsafe(32)) for _ in range(50)]
+    phones = [Phone(house.http, house.url, secrets.token_urlsafe(32)) for _ in range(20)]
     await asyncio.gather(*(scan(phone, 2) for phone in phones))
     assert await reported(house) == []
     assert await house.audit_names() == before
-    assert counted(house, "unknown") == 100
+    assert counted(house, "unknown") == 40
     assert len(house.gateway.dead_posters._tallies) == 0
 
 
@@ -141,23 +141,22 @@ async def test_a_gateway_that_stops_tells_what_is_due(tmp_path: Path) -> None:
         assert [event.detail["scans"] for event in await reported(house)] == [1]
 
 
-@pytest.mark.parametrize(
-    ("language", "words"),
-    [
-        ("en", "Old poster in use Poster 1 was scanned within the last day, but is not valid any more"),
-        ("de", "Alter Aushang benutzt Aushang 1 wurde in den letzten 24 Stunden gescannt, gilt aber nicht mehr"),
-    ],
-)
-async def test_the_first_page_says_for_a_day_that_an_old_poster_still_hangs(
-    house: House, old: Phone, language: str, words: str
-) -> None:
-    visitor = await visitor_as(house, "it", language)
-    assert words not in (await visitor.get("/console")).words
+async def test_the_first_page_says_for_a_day_that_an_old_poster_still_hangs(house: House, old: Phone) -> None:
+    english, german = await visitor_as(house, "it"), await visitor_as(house, "owner", "de")
+    told = (
+        (english, "Old poster in use Poster 1 was scanned within the last day, but is not valid any more"),
+        (german, "Alter Aushang benutzt Aushang 1 wurde in den letzten 24 Stunden gescannt, gilt aber nicht mehr"),
+    )
+    for visitor, words in told:
+        assert words not in (await visitor.get("/console")).words
     await scan(old, 1)
     (event,) = await reported(house)
-    assert words in (await visitor.get("/console")).words
-    shown = await visitor.get(f"/console/audit/{event.id}")
-    assert {"en": "Poster used that is not valid", "de": "Ungültigen Aushang benutzt"}[language] in shown.words
+    for visitor, words in told:
+        assert words in (await visitor.get("/console")).words
+    assert "Poster used that is not valid" in (await english.get(f"/console/audit/{event.id}")).words
+    assert "Ungültigen Aushang benutzt" in (await german.get(f"/console/audit/{event.id}")).words
     house.clock.move(DAY + 1)
-    await visitor.sign_in("it@rosenthal.example")
-    assert words not in (await visitor.get("/console")).words
+    await english.sign_in("it@rosenthal.example")
+    await german.sign_in("owner@rosenthal.example")
+    for visitor, words in told:
+        assert words not in (await visitor.get("/console")).words

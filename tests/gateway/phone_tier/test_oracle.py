@@ -34,8 +34,8 @@ PAIRS = samples(250)
 
 TRIES_PER_NUMBER = 4
 """One less than locks it."""
-LANES = 4
-PAIRS_PER_LANE_AND_HOUR = 12
+LANES = 8
+PAIRS_PER_LANE_AND_HOUR = 6
 """Of two wrong tries each: fewer than pause a company."""
 
 Timed = tuple[float, "Reply"]

@@ -63,10 +63,11 @@ def place_of(pdf: bytes, words: str, page: int = 0) -> tuple[float, float, float
         return left * MM, (height - top) * MM, right * MM, (height - bottom) * MM
 
 
-def picture(pdf: bytes, dots_per_inch: int = 150) -> Image.Image:
-    """The first page as it looks on a screen."""
+def picture(pdf: bytes) -> Image.Image:
+    """The first page in grey, as large as a camera sees it at least."""
     with opened(pdf) as document:
-        shown: Image.Image = document[0].render(scale=dots_per_inch / 72).to_pil()
+        page = document[0]
+        shown: Image.Image = page.render(scale=CAMERA_PIXELS / page.get_width(), grayscale=True).to_pil()
         return shown
 
 
