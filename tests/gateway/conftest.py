@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from gateway.trust_feed import feed
 from storage.ephemeral import servers
@@ -35,4 +36,11 @@ async def any_house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A gateway on SQLite and the in-process store, as one machine runs it."""
     async with open_house(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """One for all tests of a file, on one loop: each of them has people and terminals of its own."""
+    async with open_house(tmp_path_factory.mktemp("house") / "data") as opened:
         yield opened

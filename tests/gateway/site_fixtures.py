@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.gateway.administered_site import MovedClock, open_site
-from tests.servers.databases import KINDS, fresh_url
+from tests.servers.databases import KINDS, Kind, fresh_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,6 +26,19 @@ def clock() -> MovedClock:
 async def site(request: pytest.FixtureRequest, tmp_path: Path, clock: MovedClock) -> AsyncIterator[Administration]:
     async with fresh_url(request.param, tmp_path) as url, open_site(url, tmp_path, clock) as opened:
         yield opened
+
+
+@pytest.fixture
+async def sqlite_site(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: MovedClock
+) -> AsyncIterator[Administration]:
+    """For services whose SQL has tests on both databases; `on_both` is for what the locks of the database decide."""
+    kind: Kind = getattr(request, "param", "sqlite")
+    async with fresh_url(kind, tmp_path) as url, open_site(url, tmp_path, clock) as opened:
+        yield opened
+
+
+on_both = pytest.mark.parametrize("site", KINDS, indirect=True)
 
 
 @pytest.fixture

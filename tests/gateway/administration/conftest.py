@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from tests.gateway.administration.estate import Company, Estate, open_estate
 from tests.servers.databases import KINDS, fresh_url
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
     async with open_estate(tmp_path / "data") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_estate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Estate]:
+    """One for all tests of a file, on one loop, who leave the clock and what is there already as they are."""
+    async with open_estate(tmp_path_factory.mktemp("estate") / "data") as opened:
         yield opened
 
 

@@ -61,53 +61,53 @@ async def history(company: Company, user_id: str) -> list[dict[str, Any]]:
     return items
 
 
-async def test_the_original_stays_and_is_shown_beside_its_correction(both: Company) -> None:
-    await to_noon(both)
-    user = await someone(both)
-    original = await both.act("clock_in", user)
-    async with both.site.database.read() as connection:
-        before = await stamps.list_(connection, both.id, user_id=user)
-    at = both.house.clock() - HOUR
-    reply = await correct(both, user, "clock_in", at, replaces=original)
+async def test_the_original_stays_and_is_shown_beside_its_correction(ours: Company) -> None:
+    await to_noon(ours)
+    user = await someone(ours)
+    original = await ours.act("clock_in", user)
+    async with ours.site.database.read() as connection:
+        before = await stamps.list_(connection, ours.id, user_id=user)
+    at = ours.house.clock() - HOUR
+    reply = await correct(ours, user, "clock_in", at, replaces=original)
     assert reply.status == 201, reply
     made, shown = reply.body["stamp"], reply.body["original"]
     assert (made["tier"], made["reason"], made["at"]) == ("correction", "forgot the card", rfc3339(at))
-    assert made["made_by"] == {"id": both.hr.user.id, "full_name": both.hr.user.full_name}
+    assert made["made_by"] == {"id": ours.hr.user.id, "full_name": ours.hr.user.full_name}
     assert made["replaces"]["id"] == original
     assert made["replaces"]["tier"] == "kiosk"
     assert (shown["id"], shown["replaced_by"]) == (original, made["id"])
-    async with both.site.database.read() as connection:
-        assert await stamps.list_(connection, both.id, user_id=user) == before
-    assert await history(both, user) == [shown, made], "newest first"
-    trail = await both.owner.call("GET", "/api/audit?name=stamp.corrected&limit=1")
+    async with ours.site.database.read() as connection:
+        assert await stamps.list_(connection, ours.id, user_id=user) == before
+    assert await history(ours, user) == [shown, made], "newest first"
+    trail = await ours.owner.call("GET", "/api/audit?name=stamp.corrected&limit=1")
     event = trail.body["items"][0]
-    assert event["actor"] == f"user:{both.hr.user.id}"
+    assert event["actor"] == f"user:{ours.hr.user.id}"
     assert event["subject"] == f"user:{user}"
     assert event["detail"] == {"correction": made["id"], "action": "clock_in", "replaces": original}
 
 
-async def test_a_correction_of_today_makes_presence_and_time_worked_right(both: Company) -> None:
-    now = await to_noon(both)
-    user = await someone(both)
-    clocked_in = await both.act("clock_in", user)
-    assert (await presence(both, user))["worked"] == pytest.approx(0, abs=2)
-    assert (await correct(both, user, "clock_in", now - 4 * HOUR, replaces=clocked_in)).status == 201
-    found = await presence(both, user)
+async def test_a_correction_of_today_makes_presence_and_time_worked_right(ours: Company) -> None:
+    now = await to_noon(ours)
+    user = await someone(ours)
+    clocked_in = await ours.act("clock_in", user)
+    assert (await presence(ours, user))["worked"] == pytest.approx(0, abs=2)
+    assert (await correct(ours, user, "clock_in", now - 4 * HOUR, replaces=clocked_in)).status == 201
+    found = await presence(ours, user)
     assert found["state"] == "in"
     assert found["since"] == pytest.approx(now - 4 * HOUR, abs=0.01)
     assert found["worked"] == pytest.approx(4 * HOUR, abs=5)
     for action, at in (("break_start", now - 2 * HOUR), ("break_end", now - HOUR)):
-        assert (await correct(both, user, action, at)).status == 201
-    found = await presence(both, user)
+        assert (await correct(ours, user, action, at)).status == 201
+    found = await presence(ours, user)
     assert (found["state"], found["worked"]) == ("in", pytest.approx(3 * HOUR, abs=5))
-    assert (await correct(both, user, "clock_out", now - HOUR / 2)).status == 201
-    found = await presence(both, user)
+    assert (await correct(ours, user, "clock_out", now - HOUR / 2)).status == 201
+    found = await presence(ours, user)
     assert (found["state"], found["worked"]) == ("out", pytest.approx(2.5 * HOUR, abs=5))
-    listed = await both.hr.call("GET", "/api/presence")
+    listed = await ours.hr.call("GET", "/api/presence")
     assert user not in [item["user_id"] for item in listed.body["items"]]
-    both.house.clock.move(60)
-    await both.act("clock_in", user)
-    found = await presence(both, user)
+    ours.house.clock.move(60)
+    await ours.act("clock_in", user)
+    found = await presence(ours, user)
     assert (found["state"], found["worked"]) == ("in", pytest.approx(2.5 * HOUR, abs=5))
 
 
@@ -157,21 +157,21 @@ async def test_a_clock_in_by_mistake_is_taken_back(ours: Company) -> None:
     assert (found["state"], found["worked"]) == ("out", 0)
 
 
-async def test_a_correction_is_corrected_by_the_next_one_and_nothing_twice(both: Company) -> None:
-    now = await to_noon(both)
-    user = await someone(both)
-    original = await both.act("clock_in", user)
-    first = await correct(both, user, "clock_in", now - HOUR, replaces=original)
-    refused = await correct(both, user, "clock_in", now - 2 * HOUR, replaces=original)
+async def test_a_correction_is_corrected_by_the_next_one_and_nothing_twice(ours: Company) -> None:
+    now = await to_noon(ours)
+    user = await someone(ours)
+    original = await ours.act("clock_in", user)
+    first = await correct(ours, user, "clock_in", now - HOUR, replaces=original)
+    refused = await correct(ours, user, "clock_in", now - 2 * HOUR, replaces=original)
     assert (refused.status, refused.problem) == (409, "conflict")
-    second = await correct(both, user, "clock_in", now - 2 * HOUR, replaces=first.body["stamp"]["id"])
+    second = await correct(ours, user, "clock_in", now - 2 * HOUR, replaces=first.body["stamp"]["id"])
     assert second.status == 201
     assert second.body["original"]["id"] == first.body["stamp"]["id"]
     assert second.body["stamp"]["replaces"]["tier"] == "correction"
-    assert (await presence(both, user))["worked"] == pytest.approx(2 * HOUR, abs=5)
-    again = await correct(both, user, "clock_out", now)
+    assert (await presence(ours, user))["worked"] == pytest.approx(2 * HOUR, abs=5)
+    again = await correct(ours, user, "clock_out", now)
     assert again.status == 201
-    assert (await correct(both, user, "clock_out", now)).problem == "conflict", "a form sent twice"
+    assert (await correct(ours, user, "clock_out", now)).problem == "conflict", "a form sent twice"
 
 
 async def test_of_two_who_correct_one_stamp_at_once_one_is_refused(both: Company) -> None:

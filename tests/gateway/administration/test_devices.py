@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from crypto.enrolment_words import enrolment_words
 from tests.gateway.terminal import Terminal
 
 if TYPE_CHECKING:
-    from tests.gateway.administration.estate import Company
+    from tests.gateway.administration.estate import Company, Estate
     from tests.gateway.terminal import Reply
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def estate(shared_estate: Estate) -> Estate:
+    return shared_estate
 
 
 async def registered(ours: Company) -> Reply:

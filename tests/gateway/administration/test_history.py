@@ -191,12 +191,12 @@ async def test_a_file_of_others_is_sensitive_and_an_audit_event_and_ones_own_is_
     assert len(read(await export(ours.somebody))) == 1
 
 
-async def test_a_file_of_many_pages_is_complete_and_in_order(both: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_of_many_pages_is_complete_and_in_order(ours: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.stamping.history.EXPORT_PAGE", 20)
-    user = (await both.add()).id
+    user = (await ours.add()).id
     count = 47
-    await fill(both, user, count)
-    rows = read(await export(both.hr, f"&user={user}"))
+    await fill(ours, user, count)
+    rows = read(await export(ours.hr, f"&user={user}"))
     times = [row["Zeit (UTC)"] for row in rows]
     assert len(times) == count
     assert times == sorted(times)

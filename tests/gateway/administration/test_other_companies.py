@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from gateway.accounts.roles import Role
 from storage.schema import metadata
 from tests.gateway.administration.examples import EXAMPLES
@@ -22,6 +24,14 @@ BODIES: dict[str, Any] = {
     "POST /api/companies/{id}/invitations": {"email": "eva@example.com", "role": "hr"},
 }
 CHANGES: dict[str, Any] = {"users": {"full_name": "Eva"}, "devices": {"label": "x"}, "companies": {"name": "x"}}
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def estate(shared_estate: Estate) -> Estate:
+    return shared_estate
 
 
 def foreign_id(theirs: Company, path: str) -> str:

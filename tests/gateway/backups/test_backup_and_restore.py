@@ -6,7 +6,7 @@ import asyncio
 import json
 import stat
 import zipfile
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -19,13 +19,17 @@ from storage.database import Database
 from storage.revisions import head
 from storage.schema import metadata
 from tests.gateway.cli.command_line import Ran, Shell
+from tests.gateway.crowd import hire
 from tests.gateway.house import House, open_house, serving
 from tests.gateway.phone import Phone
 from tests.servers.databases import KINDS, Kind, fresh_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from pathlib import Path
+
+    from sqlalchemy import Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from tests.gateway.terminal import Terminal
 
@@ -62,6 +66,13 @@ async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield made
 
 
+@pytest.fixture
+async def on_sqlite(tmp_path: Path) -> AsyncIterator[Place]:
+    """For what is about files, or about revisions, whose migrations have tests on both databases."""
+    async with place("sqlite", tmp_path / "here", migrated=True) as made:
+        yield made
+
+
 @asynccontextmanager
 async def running(where: Place) -> AsyncIterator[House]:
     async with open_house(where.data_dir, database_url=where.url) as house:
@@ -83,8 +94,9 @@ async def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-@pytest.mark.parametrize("source", KINDS)
-async def test_terminals_and_phones_go_on_after_a_restore(source: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+async def test_terminals_and_phones_go_on_after_a_restore(source: Kind, target: Kind, tmp_path: Path) -> None:
+    """Into the other kind of database; into its own go the other tests' backups."""
     file = tmp_path / "backup.zip"
     async with place(source, tmp_path / "a", migrated=True) as before:
         async with running(before) as house:
@@ -99,16 +111,15 @@ async def test_terminals_and_phones_go_on_after_a_restore(source: Kind, tmp_path
             assert (await terminal.act("break_start")).status in (201, 401)  # lost with the old database
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
-        for target in KINDS:
-            async with place(target, tmp_path / target) as after:
-                restored = await after.run("restore", str(file))
-                assert restored.code == 0, (target, restored.err)
-                assert await contents(after.url) == kept, target
-                secrets = after.data_dir / "secrets.json"
-                assert secrets.read_bytes() == (before.data_dir / "secrets.json").read_bytes()
-                assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
-                assert [one.name for one in after.data_dir.iterdir() if "restored" in one.name] == []
-                await _all_go_on(after, house, terminal)
+        async with place(target, tmp_path / target) as after:
+            restored = await after.run("restore", str(file))
+            assert restored.code == 0, restored.err
+            assert await contents(after.url) == kept
+            secrets = after.data_dir / "secrets.json"
+            assert secrets.read_bytes() == (before.data_dir / "secrets.json").read_bytes()
+            assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+            assert [one.name for one in after.data_dir.iterdir() if "restored" in one.name] == []
+            await _all_go_on(after, house, terminal)
 
 
 async def _all_go_on(after: Place, house: House, terminal: Terminal) -> None:
@@ -133,41 +144,53 @@ async def _goes_on(terminal: Terminal, http: aiohttp.ClientSession, url: str) ->
     assert (await terminal.act("clock_out")).status == 201
 
 
-async def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(here: Place, tmp_path: Path) -> None:
+async def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(
+    here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running(here) as house:
-        stop = asyncio.Event()
+        numbers = {"users": "1043", "audit_events": "1044"}
+        loop, lines, people = asyncio.get_running_loop(), copying.lines, house.gateway.administration.people
 
-        async def hire() -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                await house.gateway.administration.people.add(
-                    house.company_id, full_name=f"Person {number}", personnel_number=str(number), actor="cli"
-                )
+        async def add(number: str) -> None:
+            await people.add(house.company_id, full_name="Ada Winter", personnel_number=number, actor="cli")
 
-        hiring = asyncio.create_task(hire())
-        for at in range(2):
-            ran = await here.run("backup", str(tmp_path / f"{at}.zip"), "--json")
-            assert ran.code == 0, ran.err
-            # One person and the event of it are written together.
-            rows = ran.json["rows"]
-            with zipfile.ZipFile(tmp_path / f"{at}.zip") as archive:
-                created = archive.read("tables/audit_events.jsonl").count(b'"user.created"')
-            assert created == rows["users"]
-        stop.set()
-        await hiring
+        async def lines_after_a_change(connection: AsyncConnection, table: Table) -> AsyncGenerator[list[bytes], None]:
+            if table.name in numbers:
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(add(numbers[table.name]), loop))
+            async with aclosing(lines(connection, table)) as pages:
+                async for page in pages:
+                    yield page
+
+        monkeypatch.setattr(copying, "lines", lines_after_a_change)
+        await add("1042")
+        ran = await here.run("backup", str(tmp_path / "x.zip"), "--json")
+        assert ran.code == 0, ran.err
+        assert len(await people.list_(house.company_id)) == 3
+    # One person and the event of it are written together.
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        created = archive.read("tables/audit_events.jsonl").count(b'"user.created"')
+    assert created == ran.json["rows"]["users"] == 1
 
 
-async def test_what_counts_up_goes_on_counting(here: Place, tmp_path: Path) -> None:
+async def test_more_rows_than_a_page_come_back_each_once_and_what_counts_up_goes_on_counting(
+    here: Place, tmp_path: Path
+) -> None:
     """Ids the database gives, and the numbers of trust changes, which sessions begun after the backup carry."""
     file, key = tmp_path / "backup.zip", b"k" * 32
     async with running(here) as house:
-        database = house.gateway.administration.database
-        async with database.write() as connection:
+        site = house.gateway.administration
+        await hire(site, house.company_id, [f"{number:03}" for number in range(11)], PIN)
+        name = 'Ärmel "11" \u2028 Čapek'
+        await site.people.add(house.company_id, full_name=name, personnel_number="011", actor="cli")
+        async with site.database.write() as connection:
             await connection.execute(lockouts.pin_failures.insert(), [{"subject": key, "at": at} for at in range(3)])
-        assert (await here.run("backup", str(file))).code == 0
-        seen = house.gateway.feed.seen
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(copying, "PAGE_ROWS", 5)
+            made = await here.run("backup", str(file), "--json")
+        assert (made.code, made.json["rows"]["users"]) == (0, 12)
+        kept, seen = await contents(here.url), house.gateway.feed.seen
     assert (await here.run("restore", str(file), "--force", "--yes")).code == 0
+    assert await contents(here.url) == kept
     async with running(here) as house:
         database = house.gateway.administration.database
         assert house.gateway.feed.seen > seen + 1000
@@ -177,43 +200,31 @@ async def test_what_counts_up_goes_on_counting(here: Place, tmp_path: Path) -> N
         assert len(set(ids)) == 4
 
 
-async def test_more_rows_than_a_page_come_back_each_once(here: Place, tmp_path: Path) -> None:
+async def test_a_backup_of_an_older_revision_is_migrated_up(on_sqlite: Place, tmp_path: Path) -> None:
     file = tmp_path / "backup.zip"
-    async with running(here) as house:
-        for number in range(12):
-            await house.gateway.administration.people.add(
-                house.company_id,
-                full_name=f'Ärmel "{number}" \u2028 Čapek',
-                personnel_number=f"{number:03}",
-                actor="cli",
-            )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(copying, "PAGE_ROWS", 5)
-            assert (await here.run("backup", str(file))).code == 0
-            kept = await contents(here.url)
-    assert (await here.run("restore", str(file), "--force", "--yes")).code == 0
-    assert await contents(here.url) == kept
-
-
-async def test_a_backup_of_an_older_revision_is_migrated_up(here: Place, tmp_path: Path) -> None:
-    file = tmp_path / "backup.zip"
-    async with running(here) as house:
+    async with running(on_sqlite) as house:
         await house.person("1042")
-    assert (await here.run("db", "downgrade", "0002", "--yes")).code == 0
-    assert (await here.run("backup", str(file), "--json")).json["revision"] == "0002"
-    assert (await here.run("restore", str(file), "--force", "--yes")).code == 0
-    assert (await here.run("db", "status", "--json")).json == {"revision": head(), "head": head(), "up_to_date": True}
-    assert [one["personnel_number"] for one in (await here.run("user", "list", "--json")).items] == ["1042"]
+    assert (await on_sqlite.run("db", "downgrade", "0002", "--yes")).code == 0
+    assert (await on_sqlite.run("backup", str(file), "--json")).json["revision"] == "0002"
+    assert (await on_sqlite.run("restore", str(file), "--force", "--yes")).code == 0
+    assert (await on_sqlite.run("db", "status", "--json")).json == {
+        "revision": head(),
+        "head": head(),
+        "up_to_date": True,
+    }
+    assert [one["personnel_number"] for one in (await on_sqlite.run("user", "list", "--json")).items] == ["1042"]
 
 
-async def test_nothing_is_replaced_without_force_and_old_secrets_are_put_aside(here: Place, tmp_path: Path) -> None:
+async def test_nothing_is_replaced_without_force_and_old_secrets_are_put_aside(
+    on_sqlite: Place, tmp_path: Path
+) -> None:
     file = tmp_path / "backup.zip"
-    async with running(here):
+    async with running(on_sqlite):
         pass
-    assert (await here.run("backup", str(file))).code == 0
-    kept = await contents(here.url)
-    assert "database already" in await here.refused("restore", str(file))
-    assert "exists already" in await here.refused("backup", str(file))
+    assert (await on_sqlite.run("backup", str(file))).code == 0
+    kept = await contents(on_sqlite.url)
+    assert "database already" in await on_sqlite.refused("restore", str(file))
+    assert "exists already" in await on_sqlite.refused("backup", str(file))
     async with place("sqlite", tmp_path / "there") as there:
         assert (await there.run("init")).code == 0
         others = there.data_dir / "secrets.json"
@@ -229,8 +240,8 @@ async def test_nothing_is_replaced_without_force_and_old_secrets_are_put_aside(h
         assert (await there.run("restore", str(file), "--force", "--yes")).code == 0
         assert (there.data_dir / "secrets.json.before-restore-2").read_bytes() == before
         assert earlier.read_bytes() == b"put aside by an earlier restore"
-        assert Secrets.load(others).check_value == Secrets.load(here.data_dir / "secrets.json").check_value
-    assert await contents(here.url) == kept
+        assert Secrets.load(others).check_value == Secrets.load(on_sqlite.data_dir / "secrets.json").check_value
+    assert await contents(on_sqlite.url) == kept
 
 
 async def test_a_restore_that_fails_leaves_everything_as_it_was(here: Place, tmp_path: Path) -> None:

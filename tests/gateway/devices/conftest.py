@@ -1,5 +1,6 @@
 from __future__ import annotations
 
-from tests.gateway.site_fixtures import clock, company, site
+from tests.gateway.site_fixtures import clock, company
+from tests.gateway.site_fixtures import sqlite_site as site
 
 __all__ = ["clock", "company", "site"]

@@ -9,6 +9,7 @@ from gateway.devices import last_seen
 from gateway.devices.last_seen import LastSeen
 from storage import device_sightings
 from storage.errors import StorageUnavailable
+from tests.gateway.site_fixtures import on_both
 from tests.gateway.waiting import until
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ async def test_the_latest_moment_of_each_is_written_at_once_for_all(site: Admini
     assert await seen(site) == {"Front": 102.5, "Back": 99.0}
 
 
+@on_both
 async def test_an_older_moment_of_another_gateway_does_not_win(site: Administration, company: Company) -> None:
     front, _ = await two_devices(site, company)
     one, other = LastSeen(site.database), LastSeen(site.database)
@@ -67,6 +69,7 @@ async def test_what_could_not_be_written_stays_noted(
     assert await seen(site) == {"Front": 101.0, "Back": 100.0}
 
 
+@on_both
 async def test_gateways_that_write_the_same_terminals_at_once_do_not_lock_each_other_out(
     site: Administration, company: Company
 ) -> None:

@@ -13,6 +13,7 @@ from gateway.devices.models import ClientInfo, EnrolmentStarted
 from gateway.http.problems import Problem
 from storage import devices, known_keys
 from tests.gateway.administered_site import changes, event_names, events
+from tests.gateway.site_fixtures import on_both
 
 if TYPE_CHECKING:
     from gateway.administration import Administration
@@ -80,6 +81,7 @@ async def test_a_device_needs_a_company_that_is_there(site: Administration) -> N
         await site.devices.register(site.new_id(), "Gate 1", actor="cli")
 
 
+@on_both
 async def test_enrolment_words_open_the_gate(site: Administration, company: Company, key: DeviceKey) -> None:
     started = await enrolled(site, company, key)
     assert started.gateway_keyid == site.secrets.gateway_key.keyid
@@ -140,6 +142,7 @@ async def test_a_lost_answer_burns_nothing_and_another_key_gets_nothing(
         await site.devices.enrol(registered.enrolment_code, key.public_key, CLIENT)
 
 
+@on_both
 async def test_of_twenty_terminals_with_one_code_one_is_enrolled(site: Administration, company: Company) -> None:
     registered = await site.devices.register(company.id, "Gate 1", actor="cli")
     outcomes = await asyncio.gather(
@@ -194,6 +197,7 @@ async def test_three_wrong_tries_deny_the_enrolment_for_the_right_words_too(
     assert (await event_names(site))[-1] == "device.denied"
 
 
+@on_both
 async def test_twenty_guesses_at_once_are_three_guesses(site: Administration, company: Company, key: DeviceKey) -> None:
     started = await enrolled(site, company, key)
     outcomes = await asyncio.gather(
@@ -307,6 +311,7 @@ async def test_a_terminal_can_be_revoked_in_every_state_and_its_key_never_return
         await site.devices.enrol(registered.enrolment_code, keys[0].public_key, CLIENT)
 
 
+@on_both
 async def test_approving_and_revoking_at_once_never_leaves_a_revoked_terminal_active(
     site: Administration, company: Company
 ) -> None:
@@ -350,6 +355,7 @@ async def test_a_reason_that_cannot_be_kept_is_refused(site: Administration, com
         await site.devices.suspend(device.id, reason="x" * 201, actor="cli")
 
 
+@on_both
 async def test_heartbeats_of_one_moment_share_a_transaction(
     site: Administration, company: Company, clock: MovedClock
 ) -> None:

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
     from tests.servers.redis import RedisServer
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PROMISED_SECONDS = 1.0
 REFUSED = (403, "network-not-allowed")
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
 
 
 async def _restricted(house: House, terminal: Terminal, *networks: str) -> None:
@@ -113,7 +120,7 @@ async def test_a_changed_network_holds_on_another_gateway_within_a_second(
             elsewhere = Terminal(house.http, at, house.clock)
             elsewhere.key = terminal.key
             devices = house.gateway.administration.devices
-            for networks, status in ((["10.0.0.0/8"], 403), ([], 200)) * 5:
+            for networks, status in ((["10.0.0.0/8"], 403), ([], 200)) * 2:
                 await devices.update(terminal.device_id, {"allowed_networks": networks}, actor="cli")
                 changed = time.monotonic()
                 while (await elsewhere.device()).status != status:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from tests.gateway.house import House
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def house(shared_house: House) -> House:
+    return shared_house
+
+
 def tokens(secrets: Secrets) -> ProbeTokens:
     return ProbeTokens(secrets.purpose_keys(PROBE_KEY), secrets.current_version, os.urandom)
 
