@@ -52,7 +52,7 @@ DRAWN = {(source, target) for edges in ALLOWED.values() for source, target in ed
 }
 DAY = 86_400.0
 CHANGES_OF_AN_HOUR = 10
-EXAMPLES, STEPS = samples(5), 25
+EXAMPLES, STEPS = samples(8), 25
 LATE = 18
 """Steps after which a terminal may be revoked."""
 
