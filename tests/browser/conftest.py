@@ -1,20 +1,19 @@
-"""One real Chromium for all modules, one fresh context (its own storage, its own cache) per test."""
+"""One real Chromium for all modules, and phones that tests take up one after the other."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.http.routes import register
 from gateway.pages import phone
 from tests.browser.chromium import FLAGS, executable
 from tests.browser.fake_phone_api import FakePhoneApi, Person
+from tests.browser.kept_phones import KeptPhones
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,36 +21,21 @@ if TYPE_CHECKING:
 TOKEN = "b3Vyb2Jvcm9z-a-token-of-the-poster_0123456789"
 ANNA, ANNAS_PIN = "0417", "683105"
 BEN, BENS_PIN = "23", "940172"
-DEADLINE_MS = 10_000
-"""How long a page may take to show what a test expects; generous, for machines with other work to do."""
 
 
-@dataclass
 class Phones:
     """Opens the page as people's phones do. Faults in a page's script or against its policy are kept in `faults`."""
 
-    browser: Browser
-    origin: str
-    exits: AsyncExitStack
-    faults: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
+    def __init__(self, browser: Browser) -> None:
+        options = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "viewport": {"width": 390, "height": 760}}
+        self.kept = KeptPhones(browser, options, self._watch)
+        self.origin = ""
+        self.faults: list[str] = []
+        self.foreign: list[str] = []
 
-    async def new(self, **options: Any) -> BrowserContext:
-        """Return a new phone: German time, English unless `locale` says otherwise."""
-        defaults: dict[str, Any] = {
-            "locale": "en-GB",
-            "timezone_id": "Europe/Berlin",
-            "viewport": {"width": 390, "height": 760},
-        }
-        context = await self.browser.new_context(**(defaults | options))
-        context.set_default_timeout(DEADLINE_MS)
-        self.exits.push_async_callback(context.close)
-        context.on("page", self._watch)
-        return context
-
-    async def open(self, address: str = f"/stamp#t={TOKEN}", **options: Any) -> Page:
-        """Open `address` on a new phone."""
-        page = await (await self.new(**options)).new_page()
+    async def open(self, address: str = f"/stamp#t={TOKEN}", *, movable_time: bool = False, **options: Any) -> Page:
+        """Open `address`: on a new phone if it has `options`, else on one that stays."""
+        page = await ((await self.kept.new(**options)).new_page() if options else self.kept.page(movable_time))
         await page.goto(self.origin + address)
         return page
 
@@ -77,13 +61,24 @@ async def api() -> FakePhoneApi:
     return FakePhoneApi(token=TOKEN, people=people)
 
 
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def all_phones(browser: Browser) -> AsyncIterator[Phones]:
+    phones = Phones(browser)
+    yield phones
+    await phones.kept.switch_off()
+
+
 @pytest_asyncio.fixture(loop_scope="package")
-async def phones(browser: Browser, api: FakePhoneApi) -> AsyncIterator[Phones]:
+async def phones(all_phones: Phones, api: FakePhoneApi) -> AsyncIterator[Phones]:
+    """The phones, and a server of this test alone."""
     app = web.Application()
     register(app, phone.routes())
     app.add_subapp("/api/time/public", api.app())
-    async with TestServer(app) as server, AsyncExitStack() as exits:
-        opened = Phones(browser, str(server.make_url("/")).rstrip("/"), exits)
-        yield opened
-        assert opened.faults == []
-        assert opened.foreign == []
+    async with TestServer(app) as server:
+        all_phones.origin = str(server.make_url("/")).rstrip("/")
+        yield all_phones
+        await all_phones.kept.put_back()
+    wrong = [*all_phones.faults, *all_phones.foreign]
+    all_phones.faults.clear()
+    all_phones.foreign.clear()
+    assert wrong == []

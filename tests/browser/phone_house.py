@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from playwright.async_api import Page, expect
 
+from tests.browser import kept_phones
+from tests.browser.kept_phones import KeptPhones
 from tests.gateway.house import House, Person, open_house
 from tests.servers.link import Link
 from tests.servers.redis import shared_server
@@ -17,27 +18,43 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from playwright.async_api import Browser, BrowserContext, Request
+    from playwright.async_api import Browser, Request
 
 PIN = "683105"
-DEADLINE_MS = 10_000
 WORDS = {
-    "en": {"number": "Personnel number", "sign in": "Sign in", "clock in": "Clock in", "done": "Done"},
-    "de": {"number": "Personalnummer", "sign in": "Anmelden", "clock in": "Kommen", "done": "Fertig"},
+    "en": {
+        "clock in": "Clock in",
+        "done": "Done",
+        "wrong": "Personnel number or PIN is wrong.",
+        "days": "My last 7 days",
+        "left": "Seconds left",
+    },
+    "de": {
+        "clock in": "Kommen",
+        "done": "Fertig",
+        "wrong": "Personalnummer oder PIN ist falsch.",
+        "days": "Meine letzten 7 Tage",
+        "left": "Sekunden",
+    },
 }
 
 
-@dataclass
 class Pocket:
     """Opens the page on phones, with touch, and keeps what a page does wrong and all that it asks for."""
 
-    browser: Browser
-    house: House
-    redis: Link
-    exits: AsyncExitStack
-    faults: list[str] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(5001))
+    def __init__(self, browser: Browser, house: House, redis: Link) -> None:
+        options = {
+            "locale": "en-GB",
+            "timezone_id": "Europe/Vienna",  # another name than the company's, and the same time
+            "viewport": {"width": 390, "height": 844},
+            "has_touch": True,
+            "is_mobile": True,
+        }
+        self.house, self.redis = house, redis
+        self.kept = KeptPhones(browser, options, self._watch)
+        self.faults: list[str] = []
+        self.requests: list[Request] = []
+        self._numbers, self._scans = itertools.count(5001), itertools.count(1)
 
     @property
     def poster(self) -> str:
@@ -45,27 +62,13 @@ class Pocket:
 
     async def person(self, name: str = "Anna Albers") -> Person:
         """Somebody nobody has tried to be yet."""
-        return await self.house.person(str(next(self.numbers)), PIN, name)
+        return await self.house.person(str(next(self._numbers)), PIN, name)
 
-    async def new(self, **options: Any) -> BrowserContext:
-        """A new phone: in Berlin, in English unless `locale` says otherwise."""
-        defaults: dict[str, Any] = {
-            "locale": "en-GB",
-            "timezone_id": "Europe/Berlin",
-            "viewport": {"width": 390, "height": 844},
-            "has_touch": True,
-            "is_mobile": True,
-        }
-        context = await self.browser.new_context(**(defaults | options))
-        context.set_default_timeout(DEADLINE_MS)
-        self.exits.push_async_callback(context.close)
-        context.on("page", self._watch)
-        return context
-
-    async def scan(self, context: BrowserContext | None = None, **options: Any) -> Page:
-        """The poster's page in a new tab, as cameras open it: on `context`, or on a new phone."""
-        page = await (context or await self.new(**options)).new_page()
-        await page.goto(self.poster)
+    async def scan(self, *, movable_time: bool = False) -> Page:
+        """The poster's page as after a scan, on a phone that stays."""
+        page = await self.kept.page(movable_time)
+        # By a change of the fragment alone the page would not be loaded anew.
+        await page.goto(self.poster.replace("#", f"?{next(self._scans)}#"))
         return page
 
     async def later(self, seconds: float) -> None:
@@ -82,11 +85,8 @@ class Pocket:
         page.on("request", lambda asked: self.requests.append(asked))
 
 
-async def sign_in(page: Page, person: Person, pin: str = PIN, language: str = "en") -> None:
-    words = WORDS[language]
-    await page.get_by_label(words["number"]).fill(person.number)
-    await page.get_by_label("PIN", exact=True).fill(pin)
-    await tap(page, words["sign in"])
+async def sign_in(page: Page, person: Person, pin: str = PIN) -> None:
+    await kept_phones.sign_in(page, person.number, pin)
 
 
 async def tap(page: Page, name: str) -> None:
@@ -109,10 +109,9 @@ async def pocket_of(browser: Browser, directory: Path) -> AsyncIterator[Pocket]:
     redis = Link(server.port)
     await redis.mend()
     try:
-        async with (
-            open_house(directory, redis_url=f"redis://127.0.0.1:{redis.port}") as house,
-            AsyncExitStack() as exits,
-        ):
-            yield Pocket(browser, house, redis, exits)
+        async with open_house(directory, redis_url=f"redis://127.0.0.1:{redis.port}") as house:
+            pocket = Pocket(browser, house, redis)
+            yield pocket
+            await pocket.kept.switch_off()
     finally:
         await redis.cut()

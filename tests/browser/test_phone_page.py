@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser import kept_phones
 from tests.browser.conftest import ANNA, ANNAS_PIN, BEN, BENS_PIN, TOKEN
-from tests.browser.fake_phone_api import Refused
+from tests.browser.fake_phone_api import Person, Refused
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Phones
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 ACTIONS = {"Clock in", "Clock out", "Start break", "End break"}
+GUARD_MS = 700
+"""For so long a confirmation cannot be tapped away."""
 
 
 async def sign_in(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:
+    await kept_phones.sign_in(page, number, pin)
+
+
+async def sign_in_by_hand(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:
     await page.get_by_label("Personnel number").fill(number)
     await page.get_by_label("PIN", exact=True).fill(pin)
-    await page.get_by_role("button", name="Sign in").click()
+    await press(page, "Sign in")
 
 
 async def press(page: Page, name: str) -> None:
@@ -41,24 +48,20 @@ async def buttons(page: Page) -> set[str]:
 # ── the link ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    ("address", "left"),
-    [
+async def test_the_token_leaves_the_address_bar_and_is_stored_nowhere(phones: Phones, api: FakePhoneApi) -> None:
+    for address, left in (
         (f"/stamp#t={TOKEN}", "/stamp"),
         (f"/stamp?t={TOKEN}", "/stamp"),
         (f"/stamp?lang=en&t={TOKEN}", "/stamp?lang=en"),
-    ],
-)
-async def test_the_token_leaves_the_address_bar_and_is_stored_nowhere(
-    phones: Phones, api: FakePhoneApi, address: str, left: str
-) -> None:
-    page = await phones.open(address)
-    await expect(page.get_by_role("heading", name=api.company)).to_be_visible()
-    assert page.url == phones.origin + left
-    assert api.asked("company") == [{"token": TOKEN}]
-    stored = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, history.state])")
-    assert TOKEN not in stored
-    assert TOKEN not in await page.content()
+    ):
+        api.requests.clear()
+        page = await phones.open(address)
+        await expect(page.get_by_role("heading", name=api.company)).to_be_visible()
+        assert page.url == phones.origin + left
+        assert api.asked("company") == [{"token": TOKEN}]
+        stored = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, history.state])")
+        assert TOKEN not in stored
+        assert TOKEN not in await page.content()
 
 
 async def test_the_company_comes_first_so_that_people_know_where_they_type(phones: Phones, api: FakePhoneApi) -> None:
@@ -71,15 +74,22 @@ async def test_the_company_comes_first_so_that_people_know_where_they_type(phone
     await expect(page.get_by_label("PIN", exact=True)).to_be_visible()
 
 
-async def test_a_dead_poster_says_so_and_asks_for_nothing(phones: Phones) -> None:
+async def test_without_a_poster_the_page_asks_for_one(phones: Phones, api: FakePhoneApi) -> None:
+    page = await phones.open("/stamp")
+    await says(page, "Please scan the code on the poster.")
+    assert api.requests == []
+
+
+async def test_a_dead_poster_asks_for_nothing_and_another_in_the_same_tab_starts_anew_until_it_dies_too(
+    phones: Phones, api: FakePhoneApi
+) -> None:
     page = await phones.open("/stamp#t=the-token-of-last-year")
     await says(page, "This poster is out of date. Please use the terminal.")
     assert await buttons(page) == set()
     await expect(page.get_by_label("PIN", exact=True)).to_be_hidden()
-
-
-async def test_a_poster_that_dies_before_the_sign_in_says_so(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open()
+    await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
+    await expect(page.get_by_role("heading", name=api.company)).to_be_visible()
+    assert page.url == f"{phones.origin}/stamp"
     await expect(page.get_by_label("PIN", exact=True)).to_be_visible()
     api.token = "rotated"
     await sign_in(page)
@@ -87,80 +97,37 @@ async def test_a_poster_that_dies_before_the_sign_in_says_so(phones: Phones, api
     await expect(page.get_by_label("PIN", exact=True)).to_be_hidden()
 
 
-async def test_without_a_poster_the_page_asks_for_one(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open("/stamp")
-    await says(page, "Please scan the code on the poster.")
-    assert api.requests == []
-
-
-async def test_another_poster_in_the_same_tab_starts_anew(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open("/stamp#t=the-token-of-last-year")
-    await says(page, "This poster is out of date. Please use the terminal.")
-    await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
-    await expect(page.get_by_role("heading", name=api.company)).to_be_visible()
-    assert page.url == f"{phones.origin}/stamp"
-
-
 # ── the way through ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_working_day(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open()
-    day = [("Clock in", "clock_in"), ("Start break", "break_start"), ("End break", "break_end")]
-    for name, action in [*day, ("Clock out", "clock_out")]:
-        await sign_in(page)
+    """Each time: the state in words, valid actions alone, one stamp, and nothing of it left after "Done"."""
+    anna, page = api.people[ANNA], await phones.open(movable_time=True)
+    anna.worked_seconds = 3 * 3600 + 125
+    for words, name, action, others in (
+        ("Out since", "Clock in", "clock_in", set[str]()),
+        ("In since", "Start break", "break_start", {"Clock out"}),
+        ("On break since", "End break", "break_end", {"Clock out"}),
+        ("In since", "Clock out", "clock_out", {"Start break"}),
+    ):
+        anna.since = Person.since
+        await sign_in_by_hand(page)
         await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
+        await expect(page.get_by_text(f"{words} Mon 2 March at 07:58")).to_be_visible()
+        await expect(page.get_by_text("Worked today: 3 h 2 min")).to_be_visible()
+        assert await buttons(page) & ACTIONS == {name, *others}
         await press(page, name)
         await expect(page.get_by_role("status")).to_contain_text(re.compile(rf"{name} recorded at \d\d:\d\d:\d\d"))
         assert await buttons(page) == {"Done"}
         assert api.stamps[-1]["action"] == action
-        await press(page, "Done")
+        await page.clock.fast_forward(GUARD_MS)
+        async with page.expect_response("**/logout"):
+            await press(page, "Done")
+        assert api.sessions == {}
+        await says(page, "You are signed out.")
+        await expect(page.get_by_label("PIN", exact=True)).to_have_value("")
+        await expect(page.get_by_text("Seconds left")).to_be_hidden()
     assert len(api.stamps) == 4
-
-
-async def test_the_state_is_told_in_words_and_only_valid_actions_are_offered(phones: Phones, api: FakePhoneApi) -> None:
-    anna, page = api.people[ANNA], await phones.open()
-    anna.worked_seconds = 3 * 3600 + 125
-    for state, words, actions in (
-        ("out", "Out since", {"Clock in"}),
-        ("in", "In since", {"Start break", "Clock out"}),
-        ("break", "On break since", {"End break", "Clock out"}),
-    ):
-        anna.state = state
-        await sign_in(page)
-        await expect(page.get_by_text(f"{words} Mon 2 March at 07:58")).to_be_visible()
-        await expect(page.get_by_text("Worked today: 3 h 2 min")).to_be_visible()
-        assert await buttons(page) & ACTIONS == actions
-        await press(page, "Done")
-
-
-async def test_the_same_in_german(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open(locale="de-DE")
-    await page.get_by_label("Personalnummer").fill(ANNA)
-    await page.get_by_label("PIN", exact=True).fill(ANNAS_PIN)
-    await press(page, "Anmelden")
-    await expect(page.get_by_text(re.compile("^Abwesend seit .*07:58"))).to_be_visible()
-    await press(page, "Kommen")
-    await expect(page.get_by_role("status")).to_contain_text(re.compile(r"Kommen: gebucht um \d\d:\d\d:\d\d"))
-    await press(page, "Fertig")
-    await says(page, "Sie sind abgemeldet.")
-    assert [stamp["action"] for stamp in api.stamps] == ["clock_in"]
-    api.people[ANNA].state = "break"
-    await page.get_by_label("PIN", exact=True).fill(ANNAS_PIN)
-    await press(page, "Anmelden")
-    await expect(page.get_by_role("button", name="Gehen")).to_be_visible()
-    assert await buttons(page) == {"Pause beenden", "Gehen", "Meine letzten 7 Tage", "Fertig"}
-
-
-async def test_done_ends_the_session_at_the_gateway_and_forgets_the_pin(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open()
-    await sign_in(page)
-    await press(page, "Done")
-    await says(page, "You are signed out.")
-    await expect(page.get_by_label("PIN", exact=True)).to_have_value("")
-    await expect(page.get_by_text("Seconds left")).to_be_hidden()
-    await page.wait_for_load_state("networkidle")
-    assert api.sessions == {}
 
 
 async def test_a_stamp_needs_no_pointer(phones: Phones, api: FakePhoneApi) -> None:
@@ -187,24 +154,29 @@ async def test_failed_sign_ins_and_a_forgotten_clock_out_are_told(phones: Phones
     assert await buttons(page) & ACTIONS == {"Clock in", "Start break", "Clock out"}
 
 
-async def test_a_change_of_language_keeps_the_link(phones: Phones, api: FakePhoneApi) -> None:
-    page = await phones.open()
+async def test_a_change_of_language_keeps_the_link_and_then_all_is_in_german(phones: Phones, api: FakePhoneApi) -> None:
+    page = await phones.open(movable_time=True)
     await page.get_by_role("link", name="Deutsch").click()
-    await expect(page.get_by_label("Personalnummer")).to_be_visible()
+    await page.get_by_label("Personalnummer").fill(ANNA)
     await expect(page.get_by_role("heading", name=api.company)).to_be_visible()
     assert page.url == f"{phones.origin}/stamp?lang=de"
+    await page.get_by_label("PIN", exact=True).fill(ANNAS_PIN)
+    await press(page, "Anmelden")
+    await expect(page.get_by_text(re.compile("^Abwesend seit .*07:58"))).to_be_visible()
+    await press(page, "Kommen")
+    await expect(page.get_by_role("status")).to_contain_text(re.compile(r"Kommen: gebucht um \d\d:\d\d:\d\d"))
+    await page.clock.fast_forward(GUARD_MS)
+    await press(page, "Fertig")
+    await says(page, "Sie sind abgemeldet.")
+    assert [stamp["action"] for stamp in api.stamps] == ["clock_in"]
+    api.people[ANNA].state = "break"
+    await page.get_by_label("PIN", exact=True).fill(ANNAS_PIN)
+    await press(page, "Anmelden")
+    await expect(page.get_by_role("button", name="Gehen")).to_be_visible()
+    assert await buttons(page) == {"Pause beenden", "Gehen", "Meine letzten 7 Tage", "Fertig"}
 
 
 # ── refusals, each with its own sentence ──────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_wrong_pin_keeps_the_number_and_empties_the_pin(phones: Phones) -> None:
-    page = await phones.open()
-    await sign_in(page, pin="111222")
-    await says(page, "Personnel number or PIN is wrong.")
-    await expect(page.get_by_label("Personnel number")).to_have_value(ANNA)
-    await expect(page.get_by_label("PIN", exact=True)).to_have_value("")
-    await expect(page.get_by_label("PIN", exact=True)).to_be_focused()
 
 
 async def test_what_cannot_be_right_is_not_sent(phones: Phones, api: FakePhoneApi) -> None:
@@ -215,15 +187,20 @@ async def test_what_cannot_be_right_is_not_sent(phones: Phones, api: FakePhoneAp
         (ANNA, "", "Please enter your personnel number and your PIN."),
         (ANNA, "1234", "A PIN has 6 to 12 digits."),
     ):
-        await sign_in(page, number, pin)
+        await sign_in_by_hand(page, number, pin)
         await says(page, sentence)
     assert api.asked("auth") == []
 
 
 async def test_each_refused_sign_in_has_its_own_sentence(phones: Phones, api: FakePhoneApi) -> None:
-    page = await (await phones.new()).new_page()
+    page = await phones.open(movable_time=True)
     await page.clock.set_fixed_time("2026-03-02T11:00:30Z")
-    await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
+    number, pin = page.get_by_label("Personnel number"), page.get_by_label("PIN", exact=True)
+    await sign_in(page, pin="111222")
+    await says(page, "Personnel number or PIN is wrong.")
+    await expect(number).to_have_value(ANNA)
+    await expect(pin).to_have_value("")
+    await expect(pin).to_be_focused()
     for refused, sentence in (
         (Refused("login-throttled", retry_after=5), "Too many tries. You can try again in 5 s."),
         (
@@ -247,18 +224,11 @@ async def test_each_refused_sign_in_has_its_own_sentence(phones: Phones, api: Fa
         api.refusals["auth"] = [refused]
         await sign_in(page)
         await says(page, sentence)
-    await sign_in(page)
-    await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
-
-
-async def test_offline_is_told_and_the_typed_pin_is_still_there_when_the_network_is_back(phones: Phones) -> None:
-    page = await phones.open()
-    await expect(page.get_by_label("PIN", exact=True)).to_be_visible()
     await page.context.set_offline(True)
     await sign_in(page)
     await says(page, "No connection. Please check your network and try again.")
     await page.context.set_offline(False)
-    await press(page, "Sign in")
+    await press(page, "Sign in")  # number and PIN are still there
     await expect(page.get_by_role("heading", name="Anna Albers")).to_be_visible()
 
 
@@ -302,24 +272,22 @@ async def test_a_double_tap_is_one_stamp_and_its_confirmation_stays(phones: Phon
     assert len(api.asked("action")) == 1
 
 
-async def test_two_tabs_make_one_stamp(phones: Phones, api: FakePhoneApi) -> None:
-    first, second = await phones.open(), await phones.open()
-    await sign_in(first)
-    await sign_in(second)
-    await expect(second.get_by_role("button", name="Clock in")).to_be_visible()
-    await press(first, "Clock in")
-    await expect(first.get_by_role("status")).to_contain_text("Clock in recorded at")
-    await press(second, "Clock in")
-    await says(second, "“Clock in” is not possible now. Nothing was recorded.")
-    await expect(second.get_by_text("In since")).to_be_visible()
-    assert await buttons(second) & ACTIONS == {"Start break", "Clock out"}
-    assert len(api.stamps) == 1
+async def test_what_was_done_elsewhere_meanwhile_is_told_and_nothing_is_recorded(
+    phones: Phones, api: FakePhoneApi
+) -> None:
+    page = await phones.open()
+    await sign_in(page)
+    await expect(page.get_by_role("button", name="Clock in")).to_be_visible()
+    api.people[ANNA].state = "in"
+    await press(page, "Clock in")
+    await says(page, "“Clock in” is not possible now. Nothing was recorded.")
+    await expect(page.get_by_text("In since")).to_be_visible()
+    assert await buttons(page) & ACTIONS == {"Start break", "Clock out"}
+    assert api.stamps == []
 
 
 async def test_the_page_signs_out_when_the_seconds_are_over(phones: Phones, api: FakePhoneApi) -> None:
-    page = await (await phones.new()).new_page()
-    await page.clock.install()
-    await page.goto(f"{phones.origin}/stamp#t={TOKEN}")
+    page = await phones.open(movable_time=True)
     await sign_in(page)
     await expect(page.get_by_role("timer")).to_have_text(re.compile(r"Seconds left: 1(20|1\d)"))
     await page.clock.fast_forward(60_000)
@@ -343,13 +311,12 @@ async def test_the_number_is_remembered_only_when_asked_and_nothing_else_is(phon
     await sign_in(page)
     await press(page, "Done")
     assert await page.evaluate("Object.values(localStorage)") == [ANNA]
-    again = await page.context.new_page()
-    await again.goto(f"{phones.origin}/stamp#t={TOKEN}")
-    await expect(again.get_by_label("Personnel number")).to_have_value(ANNA)
-    await again.get_by_label("Remember my number on this phone").uncheck()
-    await sign_in(again)
-    await press(again, "Done")
-    assert await again.evaluate("localStorage.length") == 0
+    await page.goto(f"{phones.origin}/stamp?lang=en#t={TOKEN}")  # elsewhere: a new fragment alone loads no page anew
+    await expect(page.get_by_label("Personnel number")).to_have_value(ANNA)
+    await page.get_by_label("Remember my number on this phone").uncheck()
+    await sign_in(page)
+    await press(page, "Done")
+    assert await page.evaluate("localStorage.length") == 0
 
 
 async def test_the_fields_ask_for_digits_and_offer_nothing_to_a_password_manager(phones: Phones) -> None:
