@@ -29,6 +29,15 @@ async def login(house: House, email: str = EMAIL, password: str = PASSWORD, **he
     return await call(house, "POST", "/api/auth/login", {"email": email, "password": password}, **headers)
 
 
+async def have_failed(house: House, times: int, email: str = EMAIL) -> None:
+    """Wrong tries of this moment, as the guard counts them wherever they come from."""
+    site = house.gateway.administration
+    for _ in range(times):
+        attempt = await site.account_guard.reserve(email, None)
+        async with site.database.write() as connection:
+            await site.account_guard.wrong(connection, attempt)
+
+
 async def token_of(house: House, email: str = EMAIL, password: str = PASSWORD, **headers: str) -> str:
     reply = await login(house, email, password, **headers)
     assert reply.status == 200, reply

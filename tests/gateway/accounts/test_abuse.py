@@ -46,25 +46,25 @@ async def test_a_flood_of_passwords_is_refused_and_takes_no_turn_of_a_pin(
     assert sorted(statuses) == [401] * (PASSWORDS_WAITING + 1) + [503] * 8
 
 
-async def test_whoever_is_let_in_again_starts_anew(both: House) -> None:
-    site = both.gateway.administration
-    user = await with_login(both)
-    await with_login(both, "second@rosenthal.example")
-    token = await token_of(both)
+async def test_whoever_is_let_in_again_starts_anew(house: House) -> None:
+    site = house.gateway.administration
+    user = await with_login(house)
+    await with_login(house, "second@rosenthal.example")
+    token = await token_of(house)
     await site.people.set_active(user.id, False, actor="cli")
-    assert not await is_signed_in(both, token)
+    assert not await is_signed_in(house, token)
     await site.people.set_active(user.id, True, actor="cli")
-    assert not await is_signed_in(both, token)
-    assert (await login(both)).status == 200
+    assert not await is_signed_in(house, token)
+    assert (await login(house)).status == 200
 
 
 @pytest.mark.parametrize("how", ["deactivated", "another role"])
-async def test_an_invitation_ends_with_the_right_to_invite(both: House, how: str) -> None:
-    site = both.gateway.administration
-    await with_login(both)
-    other = await sign_in_as(both, "owner")
-    invited = await both.gateway.invitations.invite(
-        both.company_id,
+async def test_an_invitation_ends_with_the_right_to_invite(house: House, how: str) -> None:
+    site = house.gateway.administration
+    await with_login(house)
+    other = await sign_in_as(house, "owner")
+    invited = await house.gateway.invitations.invite(
+        house.company_id,
         email="eve@example.com",
         role="owner",
         actor=f"user:{other.user.id}",
@@ -72,7 +72,7 @@ async def test_an_invitation_ends_with_the_right_to_invite(both: House, how: str
     )
     changes = {"active": False} if how == "deactivated" else {"role": "hr"}
     await site.people.change(other.user.id, changes, actor="cli")
-    refused = await register(both, email="eve@example.com", invitation=invited.link.rpartition("=")[2])
+    refused = await register(house, email="eve@example.com", invitation=invited.link.rpartition("=")[2])
     assert refused.problem == "invitation-not-valid"
 
 
@@ -93,7 +93,7 @@ async def test_setting_a_password_while_somebody_guesses_never_deadlocks(
 
     guessing = [asyncio.create_task(guess()) for _ in range(4)]
     try:
-        for at in range(5 if is_sqlite else 20):
+        for at in range(3 if is_sqlite else 12):
             await site.accounts.set_password(user.id, f"{PASSWORD} {at}", actor="cli")
             for lock in await site.lockouts.list_(both.company_id):
                 try:

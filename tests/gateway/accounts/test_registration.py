@@ -67,8 +67,7 @@ async def test_open_lets_each_found_another_company_and_closed_lets_nobody(tmp_p
         assert await house.gateway.administration.companies.list_() == []
 
 
-async def test_an_invitation_names_company_and_role(both: House) -> None:
-    house = both
+async def test_an_invitation_names_company_and_role(house: House) -> None:
     token = await invite(house, role="it")
     reply = await register(house, email=INVITED.upper(), full_name="Ivan", invitation=token)
     assert reply.status == 201

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
-async def test_sessions_are_listed_newest_first_with_what_one_knows_them_by(both: House) -> None:
-    house = both
+async def test_sessions_are_listed_newest_first_with_what_one_knows_them_by(house: House) -> None:
     await with_login(house)
     first = await token_of(house, User_Agent=FIREFOX)
     house.clock.move(60)
@@ -48,8 +47,7 @@ async def test_sessions_are_listed_newest_first_with_what_one_knows_them_by(both
     assert "Gecko" not in str(rows)
 
 
-async def test_one_session_is_ended_and_the_others_stay(both: House) -> None:
-    house = both
+async def test_one_session_is_ended_and_the_others_stay(house: House) -> None:
     await with_login(house)
     lost, kept = await token_of(house), await token_of(house)
     sessions = (await call(house, "GET", "/api/auth/sessions", token=kept)).body["items"]
@@ -60,8 +58,7 @@ async def test_one_session_is_ended_and_the_others_stay(both: House) -> None:
     assert (await call(house, "DELETE", f"/api/auth/sessions/{lost_id}", token=kept)).problem == "not-found"
 
 
-async def test_all_other_sessions_are_ended_at_once(both: House) -> None:
-    house = both
+async def test_all_other_sessions_are_ended_at_once(house: House) -> None:
     await with_login(house)
     others = [await token_of(house) for _ in range(3)]
     kept = await token_of(house)
@@ -78,8 +75,7 @@ async def test_nobody_ends_the_session_of_somebody_else(house: House) -> None:
     assert (await victim.call("GET", "/api/auth/me")).status == 200
 
 
-async def test_a_changed_password_ends_every_other_session(both: House) -> None:
-    house = both
+async def test_a_changed_password_ends_every_other_session(house: House) -> None:
     await with_login(house)
     other, own = await token_of(house), await token_of(house)
     body = {"current_password": PASSWORD, "new_password": OTHER_PASSWORD}
@@ -106,8 +102,8 @@ async def test_a_weak_new_password_is_refused(house: House, new_password: str, s
     assert (await login(house)).status == 200
 
 
-async def test_entering_the_password_again_vouches_for_ten_more_minutes(both: House) -> None:
-    house, gate = both, both.gateway.account_gate
+async def test_entering_the_password_again_vouches_for_ten_more_minutes(house: House) -> None:
+    gate = house.gateway.account_gate
     await with_login(house)
     token = await token_of(house)
     house.clock.move(3600)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from storage import audit
 from storage.errors import StorageUnavailable
 
 if TYPE_CHECKING:
-    import pytest
+    from tests.gateway.house import House, Person
+    from tests.gateway.terminal import Terminal
 
-    from tests.gateway.house import House
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class HeldHashes:
@@ -32,25 +35,23 @@ class HeldHashes:
         monkeypatch.setattr(house.gateway.own_pin._hashing, "run", held)
 
 
-async def test_a_reset_by_hr_wins_over_an_own_change_under_way(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    person = await house.person("0101")
-    terminal = await house.terminal()
-    await terminal.sign_in("0101", person.pin)
+async def test_a_reset_by_hr_wins_over_an_own_change_under_way(
+    house: House, person: Person, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await terminal.sign_in(person.number, person.pin)
     held = HeldHashes(house, monkeypatch)
     change = asyncio.create_task(terminal.change_pin(person.pin, "730291"))
     await held.reached.wait()
     await house.gateway.administration.people.set_pin(person.id, "586213", actor="cli")
     held.go_on.set()
     assert (await change).problem == "session-expired"
-    assert (await terminal.sign_in("0101", "730291")).problem == "login-failed"
-    assert (await terminal.sign_in("0101", "586213")).status == 200
+    assert (await terminal.sign_in(person.number, "730291")).problem == "login-failed"
+    assert (await terminal.sign_in(person.number, "586213")).status == 200
 
 
 async def test_a_right_pin_whose_hash_came_too_late_is_answered_and_counted_as_a_wrong_one(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, person: Person, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person = await house.person("0101")
-    terminal = await house.terminal()
     hashing = house.gateway.administration.hashing
     run = hashing.run
 
@@ -60,17 +61,16 @@ async def test_a_right_pin_whose_hash_came_too_late_is_answered_and_counted_as_a
 
     with monkeypatch.context() as patched:
         patched.setattr(hashing, "run", slow)
-        assert (await terminal.sign_in("0101", person.pin)).problem == "login-failed"
+        assert (await terminal.sign_in(person.number, person.pin)).problem == "login-failed"
     house.clock.move(1)
-    signed_in = await terminal.sign_in("0101", person.pin)
+    signed_in = await terminal.sign_in(person.number, person.pin)
     assert signed_in.status == 200
     assert signed_in.body["failed_attempts"] == 1
 
 
 async def test_a_replay_whose_audit_event_could_not_be_written_is_reported_by_the_next(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    terminal = await house.terminal()
     nonce = await terminal.nonce()
     assert (await terminal.signed("GET", "/api/time/kiosk/device", nonce=nonce)).status == 200
 

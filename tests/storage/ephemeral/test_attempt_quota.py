@@ -27,7 +27,7 @@ async def test_of_sixty_tries_at_once_five_go_on(quota: AttemptQuota) -> None:
 
 
 async def test_a_right_code_does_not_count(quota: AttemptQuota) -> None:
-    for number in range(50):
+    for number in range(12):
         assert await quota.reserve("192.0.2.1", str(number), NOW) == 0
         await quota.right("192.0.2.1", str(number))
 
@@ -41,8 +41,8 @@ async def test_a_try_is_free_again_when_the_oldest_leaves_the_window(quota: Atte
 
 
 async def test_refused_tries_do_not_prolong_the_wait(quota: AttemptQuota) -> None:
-    for number in range(200):
-        await quota.reserve("192.0.2.1", str(number), NOW + number)
+    for number in range(20):
+        await quota.reserve("192.0.2.1", str(number), NOW + 10 * number)
     assert await quota.reserve("192.0.2.1", "later", NOW + 900) == 0
 
 

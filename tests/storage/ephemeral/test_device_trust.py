@@ -108,7 +108,7 @@ async def test_after_a_flush_nothing_captured_is_admitted_and_an_honest_terminal
 ) -> None:
     now = NOW
     for _ in range(3):
-        captured = [terminal.nonce(now) for _ in range(20)]
+        captured = [terminal.nonce(now) for _ in range(6)]
         for nonce in captured:
             assert (await trust.admit(KEYID, *nonce, now)).outcome == "admitted"
         unused = terminal.nonce(now)
@@ -167,7 +167,7 @@ async def test_a_restarted_redis_admits_nothing_captured(own_redis_server: Redis
 async def test_a_nonce_minted_before_the_first_gateway_started_is_unborn(ephemeral: Ephemeral) -> None:
     trust = DeviceTrust(ephemeral)
     await trust.announce(NOW)
-    for keyid in (f"{number:043d}" for number in range(200)):
+    for keyid in (f"{number:043d}" for number in range(20)):
         assert (await trust.admit(keyid, f"n{keyid}", int(NOW), NOW)).outcome == "unborn"
         assert await Terminal(trust, keyid).request(NOW) == ADMITTED
 
@@ -206,7 +206,7 @@ async def test_another_token_or_a_replay_does_not_keep_a_session_alive(trust: De
 
 async def test_a_session_ends_after_fifteen_minutes_whatever_happens(trust: DeviceTrust, terminal: Terminal) -> None:
     await trust.open_session(KEYID, TOKEN, SESSION, NOW)
-    for second in range(30, 900, 30):
+    for second in range(55, 900, 55):
         assert await terminal.request(NOW + second, TOKEN) == SIGNED_IN
     assert await terminal.request(NOW + 899.999, TOKEN) == SIGNED_IN
     assert await terminal.request(NOW + 900, TOKEN) == ADMITTED

@@ -33,7 +33,7 @@ SMALL = Limits(
     source_window=256,
     source_gap=4,
 )
-RUNS = samples(30)
+RUNS = samples(20)
 """Of the model beside a real server; the same script elsewhere needs fewer to show that it runs there too."""
 PASSING = [0.0, 0.5, 1.0, 3.5, 4.0, 9.5, 10.0, 10.5, 31.5, 32.0, 64.0, 127.5, 128.0, 256.0, 512.0, 639.5, 640.0, 1024.0]
 
