@@ -130,7 +130,7 @@ async def test_an_empty_tablet_is_enrolled_approved_in_the_console_and_stamps(te
     gateway_keyid = terminals.consoles.house.gateway.administration.secrets.gateway_key.keyid
     assert words == list(enrolment_words(str(device.keyid), gateway_keyid, str(device.enrolment_id)))
 
-    console = await terminals.consoles.signed_in(f"/console/terminals/{device.id}", anew=True)
+    console = await terminals.consoles.signed_in_anew(f"/console/terminals/{device.id}")
     await approve(console, words)
     await expect(console.get_by_role("status").first).to_contain_text("The terminal is approved.")
     await terminals.consoles.house.told()
