@@ -7,9 +7,12 @@ ARGS ?=
 SAMPLES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+# The environment has no pip of its own where this Python's can install into it: to make one takes as long as most packages.
+FROM_AFAR := import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (22, 3))
+INSTALL = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python) install \
+	--quiet --disable-pip-version-check --no-input
 # The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
-LOCKED := $(INSTALL) --no-deps --require-hashes --only-binary :all:
+LOCKED = $(INSTALL) --no-deps --require-hashes --only-binary :all:
 # In two halves side by side: most of the work is unpacking and compiling, which pip does one file after the other.
 define install_locked
 rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".txt") }' $(1); \
@@ -110,7 +113,7 @@ redis: # the tests start one of their own: the system's, else the one in a wheel
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Stampgate needs Python 3.11 or newer; '$(PYTHON)' is not. Choose one: make PYTHON=python3.12 run" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
+	@$(PYTHON) -m venv $$($(PYTHON) -c '$(FROM_AFAR)' 2>/dev/null && echo --without-pip) $(VENV) \
 	  || { echo "Python cannot make a virtual environment here; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
 	@touch $@
 
