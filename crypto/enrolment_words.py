@@ -60,7 +60,7 @@ def enrolment_words(device_keyid: str, gateway_keyid: str, enrolment_id: str) ->
 
 def is_word(text: str) -> bool:
     """Tell whether a terminal could show this: case and spaces, also between letters, are forgiven."""
-    return _plain(text) in word_list()
+    return _plain(text) in _known()
 
 
 def words_match(expected: Sequence[str], given: Mapping[int, str]) -> bool:
@@ -77,6 +77,11 @@ def words_match(expected: Sequence[str], given: Mapping[int, str]) -> bool:
         word = _plain(text).encode(errors="surrogatepass")
         matches &= hmac.compare_digest(word, expected[position - 1].encode())
     return matches
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(word_list())
 
 
 def _plain(text: str) -> str:

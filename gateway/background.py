@@ -10,9 +10,10 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-AGAIN_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 10.0
 """A library may lose a cancellation (`asyncio.wait_for` does before Python 3.12, when what it waits for happens at the
-same moment), and a gateway that waits for such a task would never end: it is cancelled again."""
+same moment), and a gateway that waits for such a task would never end: it is cancelled again. Not soon: a transaction
+that is being rolled back would be left."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,9 @@ class BackgroundTask:
         """End; nothing to do before `start`."""
         while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.wait([self._task], timeout=AGAIN_SECONDS)
+            _, running = await asyncio.wait([self._task], timeout=AGAIN_SECONDS)
+            if running:
+                log.warning("a background task does not end", task=self._name)
 
     async def _run(self) -> None:
         try:

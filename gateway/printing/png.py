@@ -23,7 +23,9 @@ _DOTS_PER_MM: Final = DOTS_PER_INCH / 25.4
 _FINER: Final = 4
 """Circles are drawn so many times too large and made small again: Pillow's own have steps."""
 _SHADES: Final = 32
-"""From the ground to the ink at a soft edge: more are not seen in dots so small, and a palette holds 256 colours."""
+"""From the ground to the ink at a soft edge: more are not seen in dots so small."""
+_COLOURS: Final = 256
+"""What a palette holds; on a sheet of more, the nearest stands for another."""
 
 
 def render_png(sheet: Sheet) -> bytes:
@@ -83,14 +85,23 @@ class _Picture:
         self._pen.rectangle((left, top, right - 1, bottom - 1), fill=self._number(box.colour))
 
     def _lay(self, form: Image.Image, corner: tuple[int, int], colour: Colour) -> None:
-        """Colour the ground as thickly as `form` is white; the ground is of one colour, that in the middle."""
-        middle = (corner[0] + form.width // 2, corner[1] + form.height // 2)
-        ground = tuple(self._numbers)[cast("int", self._dots.getpixel(middle))]
-        shades = [self._number(_mixed(ground, colour, step)) for step in range(_SHADES)]
-        numbers = form.point([shades[round(thick * (_SHADES - 1) / 255)] for thick in range(256)])
-        self._dots.paste(numbers, corner, form.point([0, *[255] * 255]))
+        """Colour the ground as thickly as `form` is white, what is off the sheet left out."""
+        left, top = max(0, corner[0]), max(0, corner[1])
+        right, bottom = min(self._dots.width, corner[0] + form.width), min(self._dots.height, corner[1] + form.height)
+        if left >= right or top >= bottom:
+            return
+        form = form.crop((left - corner[0], top - corner[1], right - corner[0], bottom - corner[1]))
+        ground = self._dots.crop((left, top, right, bottom))
+        colours = tuple(self._numbers)
+        for number in {number for _, number in cast("list[tuple[int, int]]", ground.getcolors())}:
+            shades = [self._number(_mixed(colours[number], colour, step)) for step in range(_SHADES)]
+            inked = form.point([shades[round(thick * (_SHADES - 1) / 255)] for thick in range(256)])
+            is_there = ground.point([255 * (other == number) for other in range(256)])
+            self._dots.paste(inked, (left, top), is_there)
 
     def _number(self, colour: Colour) -> int:
+        if len(self._numbers) == _COLOURS and colour not in self._numbers:
+            colour = min(self._numbers, key=lambda known: math.dist(known, colour))
         return self._numbers.setdefault(colour, len(self._numbers))
 
 

@@ -57,9 +57,11 @@ async def test_it_ends_also_when_what_it_does_loses_a_cancellation(monkeypatch: 
     task = BackgroundTask(work, "work")
     task.start()
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        await task.stop()
+    with capture_logs() as logs:
+        async with asyncio.timeout(5):
+            await task.stop()
     assert lost == 2
+    assert [(line["event"], line["task"]) for line in logs] == [("a background task does not end", "work")] * 2
 
 
 async def test_whoever_gives_up_stopping_it_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:

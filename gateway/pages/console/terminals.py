@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from crypto.enrolment_words import is_word
+from gateway.devices.approval import NO_WORD
 from gateway.devices.attention import ends_soon, is_silent
 from gateway.devices.lifecycle import Act, is_allowed
 from gateway.devices.models import ApprovalBody, TerminalBody, TerminalChanges
@@ -77,13 +78,17 @@ class Terminals:
         asked = device.words_asked or ()
         try:
             typed = {place: visit.form[f"word_{place}"].strip() for place in asked}
-            empty = [FieldError(f"word_{place}", "must not be empty") for place, word in typed.items() if not word]
-            body = read_model(ApprovalBody, {"words": {str(place): word for place, word in typed.items()}}, *empty)
+            faults = [
+                FieldError(f"word_{place}", NO_WORD if word else "must not be empty")
+                for place, word in typed.items()
+                if not is_word(word)
+            ]
+            body = read_model(ApprovalBody, {"words": {str(place): word for place, word in typed.items()}}, *faults)
             words = {int(place): word for place, word in (body.words or {}).items()}
             await self._devices.approve(device.id, words=words, **visit.by)
         except Problem as problem:
             device = await self.own(visit)  # the third wrong try denies it
-            return visit.again("terminal", _by_place(problem), **self.values(visit, device))
+            return visit.again("terminal", problem, **self.values(visit, device))
         return visit.go(f"{LIST}/{device.id}", "terminal-approved")
 
     async def own(self, visit: Visit) -> Device:
@@ -114,15 +119,6 @@ def show_code(visit: Visit, registered: Registered) -> web.Response:
         expires_at=registered.expires_at,
         qr=inline_qr(registered.enrolment_url),
         page=f"{LIST}/{registered.device.id}",
-    )
-
-
-def _by_place(problem: Problem) -> Problem:
-    """Return the refusal with the faults of single words at their fields of the form."""
-    if not problem.errors:
-        return problem
-    return Problem(
-        problem.name, errors=[replace(one, field=one.field.replace("words.", "word_")) for one in problem.errors]
     )
 
 

@@ -30,11 +30,12 @@ def colours(*shapes: Shape, inside: bool = False) -> set[Colour]:
 
 def are_between(found: set[Colour], ground: Colour, ink: Colour) -> bool:
     """Whether all are mixed of the two, each part of a colour alike."""
-    shares = [(colour[0] - ground[0]) / (ink[0] - ground[0]) for colour in found]
+    part = max(range(3), key=lambda part: abs(ink[part] - ground[part]))  # that tells the share best
+    shares = [(colour[part] - ground[part]) / (ink[part] - ground[part]) for colour in found]
     return all(
-        abs(below + (above - below) * share - part) <= 1
+        abs(below + (above - below) * share - mixed) <= 1
         for share, colour in zip(shares, found, strict=True)
-        for below, above, part in zip(ground, ink, colour, strict=True)
+        for below, above, mixed in zip(ground, ink, colour, strict=True)
     )
 
 
@@ -57,3 +58,28 @@ def test_light_words_on_a_disc_are_soft_towards_the_disc() -> None:
 
 def test_what_stands_beside_keeps_its_own_colours() -> None:
     assert colours(DISC, NUMBER, WORD) == colours(DISC, NUMBER) | colours(WORD)
+
+
+def test_words_on_two_grounds_are_soft_towards_each() -> None:
+    left = Box(x=0, y=0, width=10, height=30, colour=ACCENT)
+    found = colours(left, Text(x=3, baseline=15, words="MMMM", size=5, bold=True, colour=BLACK))
+    assert {PAPER, ACCENT, BLACK} < found
+    on_paper = {colour for colour in found if are_between({colour}, PAPER, BLACK)}
+    on_accent = {colour for colour in found if are_between({colour}, ACCENT, BLACK)}
+    assert on_paper | on_accent == found
+    assert min(len(on_paper), len(on_accent)) > 10
+
+
+def test_what_reaches_over_the_edge_of_the_sheet_is_cut_off_there() -> None:
+    whole = colours(Disc(x=10, y=10, radius=5, colour=ACCENT))
+    for x in (0, 20):
+        assert colours(Disc(x=x, y=10, radius=5, colour=ACCENT)) <= whole | {PAPER}
+        assert ACCENT in colours(Disc(x=x, y=10, radius=5, colour=ACCENT))
+    for x in (-30, 30):
+        assert colours(Text(x=x, baseline=12, words="away", size=5)) == {PAPER}
+    assert INK in colours(Text(x=-10, baseline=12, words="too long for this sheet by far", size=5))
+
+
+def test_more_inks_than_a_palette_holds_are_drawn_by_the_nearest() -> None:
+    inks = [Text(x=1, baseline=2 + n, words="ink", size=3, colour=(n * 9, 255 - n * 9, 128)) for n in range(28)]
+    assert 100 < len(colours(*inks)) <= 256

@@ -109,6 +109,7 @@ async def test_what_this_process_committed_is_read_at_once(
 async def test_it_ends_also_at_the_very_moment_of_a_change(
     feed: TrustFeed, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
+    # Python before 3.12 loses the end where the feed waits by `asyncio.wait_for`.
     monkeypatch.setattr("gateway.background.AGAIN_SECONDS", 60.0)
     await feed.start()
     await asyncio.sleep(0)
