@@ -28,12 +28,18 @@ TAKE_OVER = """markup => {
     document.body.replaceWith(document.adoptNode(other.body));
 }"""
 
-ADD = """markups => {
-    for (const markup of markups) {
-        const its = new DOMParser().parseFromString(markup, "text/html").querySelector("main");
-        document.querySelector("main").append(...document.adoptNode(its).childNodes);
+ADD = """markups => markups.forEach((markup, place) => {
+    const its = new DOMParser().parseFromString(markup, "text/html").querySelector("main");
+    const names = ["id", "for", "form", "list", "headers", "aria-labelledby", "aria-describedby", "aria-controls"];
+    for (const one of its.querySelectorAll(names.map(name => `[${name}]`).join())) {
+        for (const name of names) {
+            const value = one.getAttribute(name);
+            if (value) one.setAttribute(name, value.trim().split(/\\s+/).map(id => `${id}-${place}`).join(" "));
+        }
     }
-}"""
+    document.querySelector("main").append(...document.adoptNode(its).childNodes);
+})"""
+"""What is of one page refers to what is of the same page, as if no other were there."""
 
 BEYOND_THE_EDGE = f"""markups => markups.map(markup => {{
     ({TAKE_OVER})(markup);
@@ -60,10 +66,16 @@ async def take_over(page: Page, markup: str) -> None:
 async def take_over_all(page: Page, markups: list[str]) -> None:
     """Show the contents of several pages one below the other, in what is around that of the first.
 
-    For rules that look at each element alone, such as that of contrasts: half the work of one page after the other.
+    To judge them so is a third of the work of one page after the other.
     """
     await take_over(page, markups[0])
     await page.evaluate(ADD, markups[1:])
+
+
+async def read_all(page: Page, markups: list[str], question: str) -> list[Any]:
+    """Ask the same of one page after the other: `question` is a function in JavaScript that is given a document."""
+    parse = 'new DOMParser().parseFromString(markup, "text/html")'
+    return list(await page.evaluate(f"markups => markups.map(markup => ({question})({parse}))", markups))
 
 
 async def beyond_the_edge(page: Page, markups: list[str]) -> list[int]:

@@ -14,13 +14,20 @@ from tests.gateway.house import House, MovableClock, serving
 from tests.gateway.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page, StorageState
 
 OWNER, PASSWORD = "olivia@rosenthal.example", "correct horse battery"
 DEADLINE_MS = 10_000
+
+FETCH = """async ([paths, language, credentials]) => {
+    const options = { headers: { "Accept-Language": language }, credentials };
+    const texts = [];
+    for (const path of paths) texts.push(await (await fetch(path, options)).text());
+    return texts;
+}"""
 
 
 @dataclass
@@ -103,9 +110,14 @@ class Consoles:
         return page
 
     async def markup(self, path: str, language: str) -> str:
-        """A page of the owner as it is sent: for pages in which the script has nothing to do."""
-        asking = "([path, language]) => fetch(path, { headers: { 'Accept-Language': language } }).then(it => it.text())"
-        return str(await (await self.mirror()).evaluate(asking, [path, language]))
+        """A page of the owner as it is sent."""
+        return (await self.markups([path], language))[path]
+
+    async def markups(self, paths: Iterable[str], language: str, *, signed_in: bool = True) -> dict[str, str]:
+        """Pages of the owner or of a stranger as they are sent: for pages in which the script has nothing to do."""
+        asked, credentials = list(paths), "same-origin" if signed_in else "omit"
+        sent = await (await self.mirror()).evaluate(FETCH, [asked, language, credentials])
+        return dict(zip(asked, sent, strict=True))
 
     @staticmethod
     async def shown(page: Page) -> str:

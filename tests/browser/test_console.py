@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, Route, ViewportSize, expect
 
-from tests.browser.axe import axe, beyond_the_edge, take_over, take_over_all
+from tests.browser.axe import axe, beyond_the_edge, read_all, take_over, take_over_all
 from tests.browser.console_house import OWNER, PASSWORD, Consoles, consoles_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,24 @@ FORM_IN_A_LIST = """() => {
     const form = '<form method="post" action="/console/locks/all"><button>Now</button></form>';
     document.querySelector("[data-live]").innerHTML += form;
 }"""
+HEADINGS_AND_FORBIDDEN = """page => [
+    page.querySelectorAll("h1, [role=heading][aria-level='1']").length,
+    [...page.querySelectorAll("*")].filter(one => one.matches("style, [style], script:not([src])")
+        || one.getAttributeNames().some(name => name.startsWith("on"))).map(one => one.outerHTML),
+]"""
+"""How many headings of the first level there are, and what the policy would keep the browser from heeding."""
+OF_A_GERMAN_PAGE = """page => [
+    page.documentElement.lang,
+    /Einstellungen/.test(page.querySelector("nav[aria-label=Konsole]")?.textContent),
+    [...page.body.querySelectorAll("*")].map(one => one.textContent.trim())
+        .filter(text => /^(Sign out|Settings|Cancel|Search|People|optional)$/.test(text)),
+]"""
+TABLES = """() => [...document.querySelectorAll("table")].map(table => ({
+    outside: [...table.querySelectorAll("tbody *")]
+        .filter(one => one.offsetWidth && one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML),
+    scrolls: table.parentElement.scrollWidth > table.parentElement.clientWidth,
+}))"""
+OF_WHICH_TABLE = "them => them.map(one => [...document.querySelectorAll('table')].indexOf(one.closest('table')))"
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DOORS = ("/console/sign-in", "/console/forgotten-password", "/password-reset", "/register")
 
@@ -203,24 +222,20 @@ async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(console
         *(f"/audit/{event.id}", f"/stamps/correct?user={person.id}", "/people/0190b0e0-6f5a-7000-8000-000000000000"),
     )
     wrong: list[tuple[str, str, list[str]]] = []
-
-    async def judge(seen: str, part: str, *rules: str) -> None:
-        for one in (await axe(mirror, part, rules=rules)).response["violations"]:
-            wrong.append((seen, one["id"], [node["html"][:160] for node in one["nodes"][:2]]))
-
     mirror = await consoles.mirror()
     own = [f"/console{path}" for path in (*PAGES, *further)]
-    for open_, paths in ((consoles.signed_in, own), (consoles.stranger, DOORS)):
-        shown = {path: await consoles.shown(await open_(path)) for path in paths}
-        await mirror.emulate_media(color_scheme="light")
-        for path, markup in shown.items():
-            await take_over(mirror, markup)
-            await expect(mirror.get_by_role("heading", level=1)).to_have_count(1)
-            # What is around the content is the same on all pages of a visitor.
-            await judge(f"{path} in light", "html" if path == paths[0] else "main")
-        await mirror.emulate_media(color_scheme="dark")
+    for paths, is_owner in ((own, True), (DOORS, False)):
+        shown = await consoles.markups(paths, "en-GB", signed_in=is_owner)
+        assert dict(zip(paths, await read_all(mirror, list(shown.values()), HEADINGS_AND_FORBIDDEN), strict=True)) == {
+            path: [1, []] for path in paths
+        }
         await take_over_all(mirror, list(shown.values()))
-        await judge(f"{paths[0]} and the like in dark", "html", "color-contrast")
+        for scheme, rules in (("light", ()), ("dark", ("color-contrast",))):
+            await mirror.emulate_media(color_scheme=scheme)
+            for one in (await axe(mirror, rules=rules)).response["violations"]:
+                wrong.append(
+                    (f"{paths[0]} and the like in {scheme}", one["id"], [node["html"] for node in one["nodes"]])
+                )
     assert wrong == []
 
 
@@ -247,17 +262,13 @@ async def test_every_page_speaks_german_to_germans_and_nothing_has_to_be_scrolle
 
     In German, whose words are the longer ones.
     """
-    shown = {path: await consoles.markup(f"/console{path}", "de-DE") for path in PAGES}
+    shown = list((await consoles.markups([f"/console{path}" for path in PAGES], "de-DE")).values())
     mirror = await consoles.mirror()
-    english = mirror.get_by_text(re.compile(r"^\s*(Sign out|Settings|Cancel|Search|People|optional)\s*$"))
-    for markup in shown.values():
-        await take_over(mirror, markup)
-        await expect(mirror.locator("html")).to_have_attribute("lang", "de")
-        await expect(mirror.get_by_role("navigation", name="Konsole")).to_contain_text("Einstellungen")
-        await expect(english).to_have_count(0)
+    said = dict(zip(PAGES, await read_all(mirror, shown, OF_A_GERMAN_PAGE), strict=True))
+    assert said == {path: ["de", True, []] for path in PAGES}
     for width, height in ((640, 400), (768, 1024), (320, 640)):
         await mirror.set_viewport_size({"width": width, "height": height})
-        wider = dict(zip(shown, await beyond_the_edge(mirror, list(shown.values())), strict=True))
+        wider = dict(zip(PAGES, await beyond_the_edge(mirror, shown), strict=True))
         assert wider == dict.fromkeys(PAGES, 0), (width, wider)
 
 
@@ -313,26 +324,21 @@ async def test_on_a_phone_every_table_is_whole_and_still_a_table(consoles: Conso
     for _ in range(5):
         await locked.sign_in("0178", "999999")
     paths = ("/terminals", "/people", "/audit", "/locks", "/settings", "/account", "/stamps")
-    shown = {path: await consoles.markup(f"/console{path}", "de-DE") for path in paths}
+    shown = list((await consoles.markups([f"/console{path}" for path in paths], "de-DE")).values())
     english = await consoles.markup("/console/people", "en-GB")
     page = await consoles.mirror(**PHONE)
-    found = {}
-    for path, markup in shown.items():
-        await take_over(page, markup)
-        for table in await page.get_by_role("table").all():
-            headers = await table.get_by_role("columnheader").count()
-            rows = table.get_by_role("row")
-            found[path] = await rows.count()
-            assert headers > 2, path
-            assert await table.get_by_role("rowheader").count() == found[path] - 1, path
-            cut = await table.evaluate(
-                "table => [...table.querySelectorAll('tbody *')].filter(one => one.offsetWidth"
-                " && one.getBoundingClientRect().right > innerWidth).map(one => one.outerHTML)"
-            )
-            assert cut == [], path
-            assert await table.evaluate("one => one.parentElement.scrollWidth <= one.parentElement.clientWidth"), path
-        assert (await axe(page, "html" if path == paths[0] else "main")).violations_count == 0, path
-    assert found.keys() >= {"/terminals", "/people", "/audit", "/locks", "/settings", "/account"}
+    tables = await read_all(page, shown, "page => page.querySelectorAll('table').length")
+    assert all(tables[:6]), tables
+    await take_over_all(page, shown)
+    assert await page.evaluate(TABLES) == [{"outside": [], "scrolls": False}] * sum(tables)
+    rows, columns, titles = [
+        Counter[int](await page.get_by_role(role).evaluate_all(OF_WHICH_TABLE))
+        for role in ("row", "columnheader", "rowheader")
+    ]
+    assert await page.get_by_role("table").count() == sum(tables) == len(rows)
+    assert min(columns[table] for table in rows) > 2
+    assert titles == {table: count - 1 for table, count in rows.items()}
+    assert (await axe(page)).response["violations"] == []
     await take_over(page, english)
     number = page.get_by_role("row", name="Winterfeld").get_by_role("cell", name="0178", exact=True)
     title = await number.evaluate("cell => getComputedStyle(cell, '::before').content")
