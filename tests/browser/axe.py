@@ -28,18 +28,24 @@ TAKE_OVER = """markup => {
     document.body.replaceWith(document.adoptNode(other.body));
 }"""
 
-ADD = """markups => markups.forEach((markup, place) => {
-    const its = new DOMParser().parseFromString(markup, "text/html").querySelector("main");
+ADD = """markups => {
     const names = ["id", "for", "form", "list", "headers", "aria-labelledby", "aria-describedby", "aria-controls"];
-    for (const one of its.querySelectorAll(names.map(name => `[${name}]`).join())) {
-        for (const name of names) {
-            const value = one.getAttribute(name);
-            if (value) one.setAttribute(name, value.trim().split(/\\s+/).map(id => `${id}-${place}`).join(" "));
+    markups.forEach((markup, place) => {
+        const its = new DOMParser().parseFromString(markup, "text/html").querySelector("main");
+        for (const one of its.querySelectorAll(names.map(name => `[${name}]`).join())) {
+            for (const name of names) {
+                const value = one.getAttribute(name);
+                if (value) one.setAttribute(name, value.trim().split(/\\s+/).map(id => `${id}-${place}`).join(" "));
+            }
         }
-    }
-    document.querySelector("main").append(...document.adoptNode(its).childNodes);
-})"""
-"""What is of one page refers to what is of the same page, as if no other were there."""
+        document.querySelector("main").append(...document.adoptNode(its).childNodes);
+    });
+    for (const one of document.querySelectorAll("option:nth-child(n + 4):not([selected])")) one.remove();
+}"""
+"""What is of one page refers to what is of the same page, as if no other were there.
+
+Of hundreds of time zones to choose from, which are more than all else on all pages, a few are judged.
+"""
 
 BEYOND_THE_EDGE = f"""markups => markups.map(markup => {{
     ({TAKE_OVER})(markup);
