@@ -93,12 +93,8 @@ async def approve(page: Page, words: list[str]) -> None:
     await press(page, "Approve")
 
 
-async def add_person_and_terminal(
-    consoles: Consoles, page: Page, *, label: str, name: str, number: str
-) -> tuple[Terminal, str]:
-    """A person with a PIN, and a terminal approved by two words. Returns the terminal and the PIN."""
-    await follow(page, "People")
-    await follow(page, "Add a person")
+async def add_person(page: Page, *, name: str, number: str) -> str:
+    """From the form for a person to the PIN, which is returned."""
     await page.get_by_label("Name", exact=True).fill(name)
     await page.get_by_label("Personnel number").fill(number)
     await press(page, "Add")
@@ -107,8 +103,11 @@ async def add_person_and_terminal(
     await press(page, "Set PIN")
     pin = await page.locator(".secret").inner_text()
     assert re.fullmatch(r"\d{6}", pin)
-    await follow(page, "Terminals")
-    await follow(page, "Add a terminal")
+    return pin
+
+
+async def add_terminal(consoles: Consoles, page: Page, *, label: str) -> Terminal:
+    """From the form for a terminal to one that is approved by two words."""
     await page.get_by_label("Name", exact=True).fill(label)
     await press(page, "Add and show the code")
     code = await page.get_by_label("Enrolment code", exact=True).inner_text()
@@ -116,22 +115,8 @@ async def add_person_and_terminal(
     await follow(page, "Go on to approval")
     await approve(page, words)
     await says(page, "The terminal is approved.")
-    return terminal, pin
-
-
-async def stamp(
-    consoles: Consoles, page: Page, terminal: Terminal, pin: str, *, label: str, name: str, number: str
-) -> None:
-    """A stamp, which the console shows."""
     await consoles.house.told()
-    assert (await terminal.sign_in(number, pin)).status == 200
-    assert (await terminal.act("clock_in")).status == 201
-    await follow(page, "Stamps")
-    row = page.get_by_role("row").filter(has_text=name)
-    await expect(row).to_contain_text("Clock in")
-    await expect(row).to_contain_text(label)
-    await follow(page, "Today")
-    await expect(page.get_by_role("region", name=re.compile("^In "))).to_contain_text(name)
+    return terminal
 
 
 # ── the way through ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,17 +147,28 @@ async def sign_up_and_stamp(consoles: Consoles) -> None:
     await press(page, "Set up")
     await says(page, "Welcome.")
     consoles.house.company_id = (await consoles.house.gateway.administration.companies.list_())[0].id
-    known = {"label": "Main entrance", "name": "Ada Winter", "number": "0101"}
-    terminal, pin = await add_person_and_terminal(consoles, page, **known)
-    await stamp(consoles, page, terminal, pin, **known)
+    await follow(page, "People")
+    await follow(page, "Add a person")
+    pin = await add_person(page, name="Ada Winter", number="0101")
+    await follow(page, "Done")
+    await follow(page, "Terminals")
+    await follow(page, "Add a terminal")
+    terminal = await add_terminal(consoles, page, label="Main entrance")
+    assert (await terminal.sign_in("0101", pin)).status == 200
+    assert (await terminal.act("clock_in")).status == 201
+    await follow(page, "Stamps")
+    row = page.get_by_role("row").filter(has_text="Ada Winter")
+    await expect(row).to_contain_text("Clock in")
+    await expect(row).to_contain_text("Main entrance")
+    await follow(page, "Today")
+    await expect(page.get_by_role("region", name=re.compile("^In "))).to_contain_text("Ada Winter")
 
 
 async def test_the_same_without_javascript(consoles: Consoles) -> None:
-    page = await consoles.signed_in_anew(java_script_enabled=False)
-    terminal, pin = await add_person_and_terminal(
-        consoles, page, label="Side entrance", name="Ben Sommer", number="0102"
-    )
-    await consoles.house.told()
+    page = await consoles.signed_in_anew("/console/people/new", java_script_enabled=False)
+    pin = await add_person(page, name="Ben Sommer", number="0102")
+    await page.goto(f"{consoles.origin}/console/terminals/new")
+    terminal = await add_terminal(consoles, page, label="Side entrance")
     assert (await terminal.sign_in("0102", pin)).status == 200
     await press(page, "Sign out")
     await says(page, "You are signed out.")
