@@ -51,6 +51,7 @@ TABLES = """() => [...document.querySelectorAll("table")].map(table => ({
     scrolls: table.parentElement.scrollWidth > table.parentElement.clientWidth,
 }))"""
 OF_WHICH_TABLE = "them => them.map(one => [...document.querySelectorAll('table')].indexOf(one.closest('table')))"
+RULES: dict[Literal["light", "dark"], tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DOORS = ("/console/sign-in", "/console/forgotten-password", "/password-reset", "/register")
 
@@ -242,7 +243,7 @@ async def test_every_page_has_names_roles_and_contrast_in_light_and_dark(console
             path: [1, []] for path in paths
         }
         await take_over_all(mirror, list(shown.values()))
-        for scheme, rules in (("light", ()), ("dark", ("color-contrast",))):
+        for scheme, rules in RULES.items():
             await mirror.emulate_media(color_scheme=scheme)
             for one in (await axe(mirror, rules=rules)).response["violations"]:
                 wrong.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -473,7 +473,9 @@ async def test_every_screen_works_with_a_screen_reader_and_at_twice_the_size(poc
     in_english = await screens_of(await _phone_that_speaks(pocket, "en-GB"), pocket, "en", [390])
     page = await _phone_that_speaks(pocket, "de-DE")
     in_german = await screens_of(page, pocket, "de", [360, 160])
-    for screens, scheme, width in ((in_english, "light", 390), (in_german, "dark", 160)):
+    shown: tuple[tuple[list[str], Literal["light", "dark"], int], ...]
+    shown = ((in_english, "light", 390), (in_german, "dark", 160))
+    for screens, scheme, width in shown:
         await page.emulate_media(color_scheme=scheme)
         await page.set_viewport_size({"width": width, "height": 2 * width})
         await take_over_all(page, screens)
