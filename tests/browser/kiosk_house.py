@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,31 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 """Of the tablets, in the pixels of a style sheet."""
 LOOKED = "**/kiosk/heartbeat"
 """The last that a terminal asks when it has begun to work: no request of its own is under way afterwards."""
+WIPED = """localStorage.clear();
+new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)"""
+
+LEFT = """([address, now]) => {
+    if (location.href !== address || Date.now() < now) return "otherwise";
+    const done = [...document.querySelectorAll("[data-done]")].find(one => one.checkVisibility());
+    if (done) return "signed in";
+    const isFree = document.body.dataset.view === "idle" && !document.body.hasAttribute("aria-busy");
+    const fields = ["number", "pin", "sign-in-problem"].map(id => document.getElementById(id));
+    return isFree && fields.every(one => !one.value && !one.textContent) ? "as it was" : "otherwise";
+}"""
+"""How a test has left the page of all tests. Time may have gone on in it, never back."""
+
+SIGN_IN = """async ([number, pin]) => {
+    const { body } = document;
+    for (let waited = 0; body.dataset.view !== "idle" || body.hasAttribute("aria-busy"); waited += 1) {
+        if (waited === 500) throw new Error("nobody can sign in here");
+        await new Promise(done => setTimeout(done, 10));
+    }
+    for (const [id, digits] of [["number", number], ["pin", pin]]) {
+        document.getElementById(id).value = digits;
+        document.getElementById(id).dispatchEvent(new Event("input"));
+    }
+    document.getElementById("sign-in").requestSubmit();
+}"""
 
 
 @dataclass
@@ -33,6 +59,8 @@ class Terminals:
     consoles: Consoles
     hanging: Page | None = None
     """The page on the tablet of all tests that leave the tablet as they found it."""
+    spare: Page | None = None
+    """The page on the tablet of all tests that enrol one: wiped before each."""
 
     async def open(self, address: str = "/kiosk?lang=en", **options: Any) -> Page:
         """A new tablet on which nothing was ever opened; its time can be moved.
@@ -45,22 +73,41 @@ class Terminals:
         await page.goto(self.consoles.origin + address)
         return page
 
-    async def enrolled(self, label: str = "Gate", **options: Any) -> tuple[Page, Device]:
-        """A tablet that shows the clock."""
-        house = self.consoles.house
-        code = await house.code(label)
-        page = await self.open(**options)
-        await page.locator("#code").fill(code)
+    async def empty(self, address: str = "/kiosk?lang=en") -> Page:
+        """The page of a tablet on which nothing is stored."""
+        if self.spare is None:
+            self.spare = await self.open(address)
+        else:
+            await self.spare.evaluate(WIPED)
+            await self.spare.goto(self.consoles.origin + address)
+        return self.spare
+
+    async def enrolled(self, page: Page, label: str) -> Device:
+        """Enrol a tablet that shows the form for the code; it shows the clock in the end."""
+        await page.locator("#code").fill(await self.consoles.house.code(label))
         await page.locator("#enrol-form button[type=submit]").click()
         await expect(page.locator("#thumbprint")).not_to_be_empty()
         device = await self.device(label)
         await self.approve(page, device)
-        return page, device
+        return device
 
     async def at_work(self, address: str = "/kiosk?lang=en") -> Page:
-        """The page of a tablet that was enrolled once and for all tests, opened anew."""
+        """The page of a tablet that was enrolled once and for all tests; nobody is signed in.
+
+        It is opened anew only where a test has left it otherwise: that is dearer than many a test.
+        """
         if self.hanging is None:
-            self.hanging, _ = await self.enrolled("Hanging", service_workers="allow")
+            self.hanging = await self.open(service_workers="allow")
+            await self.enrolled(self.hanging, "Hanging")
+            await self.hanging.evaluate("navigator.serviceWorker.ready")
+        else:
+            left = await self.hanging.evaluate(LEFT, [self.consoles.origin + address, time.time() * 1000])
+            if left == "signed in":
+                async with self.hanging.expect_response("**/logout"):
+                    await self.hanging.locator("[data-done]:visible").dispatch_event("click")
+            if left != "otherwise":
+                await expect(self.hanging.locator("#idle")).to_be_visible()
+                return self.hanging
         await self.hanging.clock.install()
         async with self.hanging.expect_response(LOOKED):
             await self.hanging.goto(self.consoles.origin + address)
@@ -81,18 +128,20 @@ class Terminals:
 
     async def tidy(self) -> None:
         """Switch off what a test has opened: no tablet of one goes on asking in the next."""
-        tablet = None if self.hanging is None else self.hanging.context
+        kept = [page for page in (self.hanging, self.spare) if page is not None]
+        tablets = [page.context for page in kept]
         for context in self.consoles.browser.contexts:
-            if context is not tablet:
+            if context not in tablets:
                 await context.close()
-        if self.hanging is None or tablet is None:
-            return
-        for page in tablet.pages:
-            if page is not self.hanging:
-                await page.close()
-        await self.hanging.unroute_all(behavior="ignoreErrors")
-        await self.hanging.set_viewport_size(SIZE)
-        await tablet.set_offline(False)
+                continue
+            for page in context.pages:
+                if page not in kept:
+                    await page.close()
+        for page in kept:
+            await page.unroute_all(behavior="ignoreErrors")
+        if self.hanging is not None:
+            await self.hanging.set_viewport_size(SIZE)
+            await self.hanging.context.set_offline(False)
 
     async def approve(self, page: Page, device: Device) -> None:
         """Hand over the thumbprint on the screen, and let the page find out."""
@@ -114,9 +163,7 @@ class Terminals:
 
 async def sign_in(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:
     """Sign in as a test that is about something else does; whoever types on the keypad waits for forty events."""
-    await page.locator("#number").fill(number)
-    await page.locator("#pin").fill(pin)
-    await page.locator("#sign-in > button").click()
+    await page.evaluate(SIGN_IN, [number, pin])
 
 
 async def sign_in_on_the_keypad(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:

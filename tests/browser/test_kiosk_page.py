@@ -39,6 +39,18 @@ BLOCKED = "Service Worker registration blocked"
 """What the browser itself says of every refused or lost request."""
 
 
+BOXES = "all => all.map(one => one.getBoundingClientRect().toJSON())"
+KEEP = """() => {
+    const screen = document.createElement("div");
+    screen.dataset.view = document.body.dataset.view;
+    screen.style.position = "relative";
+    screen.append(...document.body.cloneNode(true).childNodes);
+    (window.screens ??= []).push(screen);
+}"""
+SHOW_KEPT = "document.body.replaceChildren(...screens); document.querySelectorAll('main').length"
+"""All screens that were kept, one below the other: contrasts are of each element alone, and judged at once."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def house(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Terminals]:
     async with terminals_of(browser, tmp_path_factory.mktemp("kiosk") / "data") as opened:
@@ -108,12 +120,10 @@ def sent_by(page: Page, path_end: str) -> Iterator[list[Request]]:
         page.remove_listener("request", keep)
 
 
-def refusing(status: int, body: str) -> Any:
-    async def handle(route: Route) -> None:
-        headers = {"Retry-After": "9"} if status == 503 else {}
-        await route.fulfill(status=status, content_type="application/problem+json", body=body, headers=headers)
-
-    return handle
+async def refuse(route: Route, status: int, problem: str) -> None:
+    body = json.dumps({"type": f"https://stampgate.example/problems/{problem}", "title": problem, "status": status})
+    headers = {"Retry-After": "9"} if status == 503 else {}
+    await route.fulfill(status=status, content_type="application/problem+json", body=body, headers=headers)
 
 
 # ── the way through ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +131,7 @@ def refusing(status: int, body: str) -> Any:
 
 async def test_an_empty_tablet_is_enrolled_approved_in_the_console_and_stamps(terminals: Terminals) -> None:
     code = await terminals.consoles.house.code("Main gate")
-    page = await terminals.open()
+    page = await terminals.empty()
     await page.get_by_label("Enrolment code").fill(code.lower().replace("-", " "))
     await press(page, "Enrol this terminal")
     await shows(page, "Waiting for approval")
@@ -150,9 +160,9 @@ async def test_an_empty_tablet_is_enrolled_approved_in_the_console_and_stamps(te
 
 async def test_a_code_in_the_fragment_leaves_the_address_bar_at_once(terminals: Terminals) -> None:
     code = await terminals.consoles.house.code("By link")
-    page = await terminals.open(f"/kiosk?lang=en#enrol={code}")
+    page = await terminals.empty(f"/kiosk#enrol={code}")
     await expect(page.get_by_label("Enrolment code")).to_have_value(code)
-    assert page.url == f"{terminals.consoles.origin}/kiosk?lang=en"
+    assert page.url == f"{terminals.consoles.origin}/kiosk"
     await press(page, "Enrol this terminal")
     await shows(page, "Waiting for approval")
     words = await page.locator("#word-list").inner_text()
@@ -169,7 +179,7 @@ async def test_a_code_in_the_fragment_leaves_the_address_bar_at_once(terminals: 
 
 
 async def test_an_enrolment_that_was_given_up_takes_no_later_one_with_it(terminals: Terminals) -> None:
-    page = await terminals.open()
+    page = await terminals.empty()
     for label in ("Given up", "Begun anew"):
         await page.get_by_label("Enrolment code").fill(await terminals.consoles.house.code(label))
         await press(page, "Enrol this terminal")
@@ -188,8 +198,8 @@ async def test_an_enrolment_that_was_given_up_takes_no_later_one_with_it(termina
 
 
 async def test_giving_up_while_a_question_is_under_way_leads_back_to_the_code(terminals: Terminals) -> None:
-    code = await terminals.consoles.house.code("Given up meanwhile")
-    page = await terminals.open(f"/kiosk?lang=en#enrol={code}")
+    page = await terminals.empty()
+    await page.get_by_label("Enrolment code").fill(await terminals.consoles.house.code("Given up meanwhile"))
     await page.evaluate(
         """() => {
             const send = fetch;
@@ -216,8 +226,8 @@ async def test_giving_up_while_a_question_is_under_way_leads_back_to_the_code(te
 
 
 async def test_without_its_list_of_words_it_shows_no_wrong_ones(terminals: Terminals) -> None:
-    code = await terminals.consoles.house.code("Wordless")
-    page = await terminals.open(f"/kiosk?lang=en#enrol={code}")
+    page = await terminals.empty()
+    await page.get_by_label("Enrolment code").fill(await terminals.consoles.house.code("Wordless"))
     await page.route("**/static/bip39-english.txt*", lambda route: route.fulfill(status=404, body="404 page not found"))
     await press(page, "Enrol this terminal")
     await shows(page, "No connection")
@@ -228,7 +238,7 @@ async def test_without_its_list_of_words_it_shows_no_wrong_ones(terminals: Termi
 
 
 async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminals) -> None:
-    page = await terminals.open()
+    page = await terminals.empty()
     field, problem = page.get_by_label("Enrolment code"), page.get_by_role("alert")
     await field.fill("AEIOU")
     await press(page, "Enrol this terminal")
@@ -239,6 +249,31 @@ async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminal
     await field.fill(await terminals.consoles.house.code("Second try"))
     await press(page, "Enrol this terminal")
     await shows(page, "Waiting for approval")
+
+
+async def test_with_its_storage_wiped_it_says_that_it_must_be_enrolled_again(terminals: Terminals) -> None:
+    page = await terminals.empty()
+    await terminals.enrolled(page, "Attic")
+    await page.evaluate("new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)")
+    await page.reload()
+    await shows(page, "Set up this terminal")
+    await expect(page.get_by_text("This terminal (“Attic”) was enrolled, but the browser has cleared")).to_be_visible()
+
+
+async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:
+    page = await terminals.empty()
+    device = await terminals.enrolled(page, "Shed")
+    await sign_in(page)
+    await shows(page, "Anna Albers")
+    await terminals.consoles.house.gateway.administration.devices.revoke(device.id, actor="cli")
+    await terminals.consoles.house.told()
+    await passes(page, 6_000)
+    await shows(page, "This terminal was revoked")
+    assert "Anna" not in await page.locator("body").inner_text()
+    await press(page, "Enrol again")
+    await shows(page, "Set up this terminal")
+    await page.reload()
+    await shows(page, "Set up this terminal")
 
 
 async def test_wherever_a_terminal_hangs_it_speaks_its_companys_language(terminals: Terminals) -> None:
@@ -338,19 +373,20 @@ async def test_people_change_their_own_pin(terminals: Terminals) -> None:
         await page.get_by_label("New PIN once more").fill(new)
         await press(page, "Save the new PIN")
 
-    async def types_on_the_screen(*pins: str) -> None:
-        for pin in pins:
-            for key in (pin[0], "9", "Delete the last digit", pin[1]):
-                await press(page, key)
-            await page.keyboard.type(pin[2:])  # the focus has stayed in the field
-            await press(page, "To the next field")
+    async def types_on_the_screen(*keys: str, then: str) -> None:
+        for key in keys:
+            await press(page, key)
+        await page.keyboard.type(then)  # the focus has stayed in the field
+        await press(page, "To the next field")
 
     await sign_in(page, "77", "592604")
     await press(page, "Change my PIN")
     await change("123456")
     await expect(page.get_by_role("alert")).to_contain_text("too easy to guess")
     await expect(page.get_by_text("6 to 12 digits without a pattern, no date")).to_be_visible()
-    await types_on_the_screen("592604", "861253", "861253")
+    await types_on_the_screen("5", "8", "Delete the last digit", "9", then="2604")
+    for _ in range(2):
+        await types_on_the_screen("8", then="61253")
     await press(page, "Save the new PIN")
     await expect(page.get_by_role("alert")).to_contain_text("Your new PIN is saved.")
     await press(page, "Done")
@@ -429,49 +465,27 @@ async def test_only_one_window_of_a_terminal_is_at_work(terminals: Terminals) ->
     first = await terminals.at_work()
     second = await first.context.new_page()
     await second.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
+    await passes(second, 1000)
     await shows(second, "The terminal is open in another window")
+    # One that takes a new version loses its place to no window behind it.
+    await first.evaluate("navigator.serviceWorker.dispatchEvent(new Event('controllerchange'))")
+    async with first.expect_navigation():
+        await passes(first, 5000)
+    await is_idle(first)
+    await shows(second, "The terminal is open in another window")
+
     async with first.expect_navigation():  # it gives way, once, however often that is tapped
         taps = "[0, 5, 15, 40].forEach((wait) => setTimeout(() => document.getElementById('take-over').click(), wait))"
         await second.evaluate(taps)
     await is_idle(second)
+    await passes(first, 1000)
     await shows(first, "The terminal is open in another window")
     await sign_in(second)
     await shows(second, "Anna Albers")
     await second.close()
-    await is_idle(first)
     await sign_in(first)
     await shows(first, "Anna Albers")
     assert (await terminals.device("Hanging")).state == "active"
-
-
-async def test_a_terminal_that_takes_a_new_version_loses_its_place_to_no_window_behind_it(terminals: Terminals) -> None:
-    first = await terminals.at_work()
-    await first.evaluate("navigator.serviceWorker.ready")
-    await first.reload()
-    await is_idle(first)
-    second = await first.context.new_page()
-    await second.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
-    await shows(second, "The terminal is open in another window")
-    await first.evaluate("navigator.serviceWorker.dispatchEvent(new Event('controllerchange'))")
-    async with first.expect_navigation():
-        await first.clock.fast_forward(5000)
-    await is_idle(first)
-    await shows(second, "The terminal is open in another window")
-
-
-async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:
-    page, device = await terminals.enrolled("Shed")
-    await sign_in(page)
-    await shows(page, "Anna Albers")
-    await terminals.consoles.house.gateway.administration.devices.revoke(device.id, actor="cli")
-    await terminals.consoles.house.told()
-    await passes(page, 6_000)
-    await shows(page, "This terminal was revoked")
-    assert "Anna" not in await page.locator("body").inner_text()
-    await press(page, "Enrol again")
-    await shows(page, "Set up this terminal")
-    await page.reload()
-    await shows(page, "Set up this terminal")
 
 
 async def test_a_fault_of_the_terminal_leaves_nothing_of_the_person_in_the_page(terminals: Terminals) -> None:
@@ -509,8 +523,7 @@ async def test_an_answer_that_comes_after_the_session_is_not_shown(terminals: Te
 
 async def test_whoever_passes_by_cannot_throw_away_a_key_that_still_counts(terminals: Terminals) -> None:
     page = await terminals.at_work()
-    unknown = json.dumps({"type": "https://stampgate.example/problems/device-unknown", "title": "", "status": 401})
-    await page.route("**/kiosk/device", refusing(401, unknown))
+    await page.route("**/kiosk/device", lambda route: refuse(route, 401, "device-unknown"))
     await passes(page, 16_000)
     await shows(page, "The gateway does not know this terminal")
     await press(page, "Enrol again")
@@ -532,6 +545,8 @@ async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) 
 
 async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Terminals) -> None:
     page = await terminals.at_work()
+    refused = (0, "")
+    await page.route("**/kiosk/auth", lambda route: refuse(route, *refused))
     for problem, status, heading in (
         ("busy", 503, "There is a lot going on"),
         ("state-unavailable", 503, "Stamping is not possible right now"),
@@ -541,14 +556,12 @@ async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Termina
         ("device-unknown", 401, "The gateway does not know this terminal"),
         ("covered-components", 401, "The gateway did not accept this terminal's signature"),
     ):
-        body = json.dumps({"type": f"/problems/{problem}", "title": problem, "status": status})
-        await page.route("**/kiosk/auth", refusing(status, body))
+        refused = (status, problem)
         await sign_in(page)
         await shows(page, heading)
         await expect(page.locator("#fault-advice")).not_to_be_empty()
-        await page.unroute("**/kiosk/auth")
-        await press(page, "Try again")
-        await is_idle(page)
+        await page.get_by_role("button", name="Try again", exact=True).dispatch_event("click")
+    await is_idle(page)
 
 
 async def test_a_wrong_clock_is_made_up_for(terminals: Terminals) -> None:
@@ -558,29 +571,16 @@ async def test_a_wrong_clock_is_made_up_for(terminals: Terminals) -> None:
     await shows(page, "Anna Albers")
 
 
-async def test_with_its_storage_wiped_it_says_that_it_must_be_enrolled_again(terminals: Terminals) -> None:
-    page, _ = await terminals.enrolled("Attic")
-    await page.evaluate("new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)")
-    await page.reload()
-    await shows(page, "Set up this terminal")
-    await expect(page.get_by_text("This terminal (“Attic”) was enrolled, but the browser has cleared")).to_be_visible()
-
-
-async def test_over_plain_http_from_elsewhere_it_says_what_is_missing(terminals: Terminals) -> None:
-    port = terminals.consoles.house.port
-    page = await (await terminals.consoles.new()).new_page()
-    await page.goto(f"http://stamp.test:{port}/kiosk?lang=en")
-    await shows(page, "This page needs HTTPS")
-    await expect(page.get_by_role("link", name="How to trust the certificate")).to_have_attribute("href", "/trust")
-
-
-async def test_a_browser_without_ed25519_is_told_to_be_too_old(terminals: Terminals) -> None:
+async def test_a_browser_that_cannot_be_a_terminal_is_told_why(terminals: Terminals) -> None:
     tablet = await terminals.consoles.new()
     await tablet.add_init_script(
         "if (isSecureContext)"
         " SubtleCrypto.prototype.generateKey = () => Promise.reject(new DOMException('', 'NotSupportedError'))"
     )
     page = await tablet.new_page()
+    await page.goto(f"http://stamp.test:{terminals.consoles.house.port}/kiosk?lang=en")
+    await shows(page, "This page needs HTTPS")
+    await expect(page.get_by_role("link", name="How to trust the certificate")).to_have_attribute("href", "/trust")
     await page.goto(f"{terminals.consoles.origin}/kiosk?lang=en")
     await shows(page, "This browser is too old")
 
@@ -589,19 +589,16 @@ async def test_a_browser_without_ed25519_is_told_to_be_too_old(terminals: Termin
 
 
 async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals: Terminals) -> None:
-    code = await terminals.consoles.house.code("Axe")
-    page = await terminals.open(f"/kiosk?lang=en#enrol={code}", color_scheme="dark")
+    page = await terminals.empty()
 
     async def check() -> None:
         await expect(page.locator("[aria-busy]")).to_have_count(0)  # what it asks the gateway for has come
-        await page.emulate_media(color_scheme="light")
         result = await axe(page)
         assert result.violations_count == 0, result.generate_report()
-        await page.emulate_media(color_scheme="dark")
-        dark = await axe(page, rules=("color-contrast",))
-        assert dark.violations_count == 0, dark.generate_report()
+        await page.evaluate(KEEP)
 
     await check()
+    await page.get_by_label("Enrolment code").fill(await terminals.consoles.house.code("Axe"))
     await press(page, "Enrol this terminal")
     await shows(page, "Waiting for approval")
     await check()
@@ -622,22 +619,24 @@ async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals
     await page.locator("#actions button:visible").first.click()
     await expect(page.locator("#confirmed [data-done]")).to_be_visible()
     await check()
+    await page.emulate_media(color_scheme="dark")
+    assert await page.evaluate(SHOW_KEPT) == 8
+    dark = await axe(page, rules=("color-contrast",))
+    assert dark.violations_count == 0, dark.generate_report()
 
 
 async def test_keys_are_18_mm_on_a_10_inch_screen(terminals: Terminals) -> None:
     page = await terminals.at_work()
     least = 18 / 25.4 * (1280**2 + 800**2) ** 0.5 / 10.1
-    for selector in ("#sign-in .keypad button", "#sign-in > button"):
-        for button in await page.locator(selector).all():
-            box = await button.bounding_box()
-            assert box is not None
-            assert min(box["width"], box["height"]) >= least
-            assert box["y"] + box["height"] <= 800
+    keys = page.locator("#sign-in .keypad button, #sign-in > button")
+    boxes = await keys.evaluate_all(BOXES)
+    assert len(boxes) == 13
+    assert all(box["bottom"] <= 800 for box in boxes)
     await sign_in(page)
-    for button in await page.locator("#signed-in button:visible").all():
-        box = await button.bounding_box()
-        assert box is not None
-        assert min(box["width"], box["height"]) >= least
+    await shows(page, "Anna Albers")
+    boxes += await page.locator("#signed-in button:visible").evaluate_all(BOXES)
+    assert len(boxes) > 13
+    assert min(min(box["width"], box["height"]) for box in boxes) >= least
 
 
 async def test_on_a_phone_every_label_of_a_field_stands_on_one_line(terminals: Terminals) -> None:
