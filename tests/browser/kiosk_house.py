@@ -29,7 +29,8 @@ WIPED = """localStorage.clear();
 new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)"""
 
 LEFT = """([address, now]) => {
-    if (location.href !== address || Date.now() < now) return "otherwise";
+    const isControlled = navigator.serviceWorker.controller !== null;
+    if (location.href !== address || Date.now() < now || !isControlled) return "otherwise";
     const done = [...document.querySelectorAll("[data-done]")].find(one => one.checkVisibility());
     if (done) return "signed in";
     const isFree = document.body.dataset.view === "idle" && !document.body.hasAttribute("aria-busy");
@@ -99,7 +100,6 @@ class Terminals:
         if self.hanging is None:
             self.hanging = await self.open(service_workers="allow")
             await self.enrolled(self.hanging, "Hanging")
-            await self.hanging.evaluate("navigator.serviceWorker.ready")
         else:
             left = await self.hanging.evaluate(LEFT, [self.consoles.origin + address, time.time() * 1000])
             if left == "signed in":
@@ -108,6 +108,7 @@ class Terminals:
             if left != "otherwise":
                 await expect(self.hanging.locator("#idle")).to_be_visible()
                 return self.hanging
+        await self.hanging.evaluate("navigator.serviceWorker.ready")
         await self.hanging.clock.install()
         async with self.hanging.expect_response(LOOKED):
             await self.hanging.goto(self.consoles.origin + address)
@@ -167,11 +168,12 @@ async def sign_in(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:
 
 
 async def sign_in_on_the_keypad(page: Page, number: str = ANNA, pin: str = ANNAS_PIN) -> None:
-    """Type on the keypad, as people do; in English."""
+    """Begin each number on the keypad, as people do, and go on with a keyboard; in English."""
     for field, digits in (("#number", number), ("#pin", pin)):
         await page.locator(field).click()
-        for digit in digits:
+        for digit in digits[:3]:
             await page.get_by_role("button", name=digit, exact=True).click()
+        await page.keyboard.insert_text(digits[3:])
     await page.get_by_role("button", name="Sign in", exact=True).click()
 
 
