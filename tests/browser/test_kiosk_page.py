@@ -232,19 +232,7 @@ async def test_giving_up_while_a_question_is_under_way_leads_back_to_the_code(te
     await shows(page, "Set up this terminal")
 
 
-async def test_without_its_list_of_words_it_shows_no_wrong_ones(terminals: Terminals) -> None:
-    page = await terminals.empty()
-    await page.get_by_label("Enrolment code").fill(await terminals.consoles.house.code("Wordless"))
-    await page.route("**/static/bip39-english.txt*", lambda route: route.fulfill(status=404, body="404 page not found"))
-    await press(page, "Enrol this terminal")
-    await shows(page, "No connection")
-    await page.unroute_all(behavior="wait")
-    await passes(page, 6_000)
-    await shows(page, "Waiting for approval")
-    assert len(await page.locator("#word-list li").all_inner_texts()) == 5
-
-
-async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminals) -> None:
+async def test_a_wrong_code_is_told_and_without_its_list_of_words_it_shows_no_wrong_ones(terminals: Terminals) -> None:
     page = await terminals.empty()
     field, problem = page.get_by_label("Enrolment code"), page.get_by_role("alert")
     await field.fill("AEIOU")
@@ -254,11 +242,16 @@ async def test_a_wrong_code_is_told_and_another_may_be_typed(terminals: Terminal
     await press(page, "Enrol this terminal")
     await expect(problem).to_contain_text("wrong, was used before, or is older")
     await field.fill(await terminals.consoles.house.code("Second try"))
+    await page.route("**/static/bip39-english.txt*", lambda route: route.fulfill(status=404, body="404 page not found"))
     await press(page, "Enrol this terminal")
+    await shows(page, "No connection")
+    await page.unroute_all(behavior="wait")
+    await passes(page, 6_000)
     await shows(page, "Waiting for approval")
+    assert len(await page.locator("#word-list li").all_inner_texts()) == 5
 
 
-async def test_with_its_storage_wiped_it_says_that_it_must_be_enrolled_again(terminals: Terminals) -> None:
+async def test_with_its_storage_wiped_or_revoked_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:
     page = await terminals.empty()
     await terminals.enrolled(page, "Attic")
     await page.evaluate("new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)")
@@ -266,9 +259,6 @@ async def test_with_its_storage_wiped_it_says_that_it_must_be_enrolled_again(ter
     await shows(page, "Set up this terminal")
     await expect(page.get_by_text("This terminal (“Attic”) was enrolled, but the browser has cleared")).to_be_visible()
 
-
-async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enrol_again(terminals: Terminals) -> None:
-    page = await terminals.empty()
     device = await terminals.enrolled(page, "Shed")
     await sign_in(page)
     await shows(page, "Anna Albers")
@@ -283,7 +273,7 @@ async def test_revoked_while_somebody_is_signed_in_it_says_so_and_offers_to_enro
     await shows(page, "Set up this terminal")
 
 
-async def test_wherever_a_terminal_hangs_it_speaks_its_companys_language(terminals: Terminals) -> None:
+async def test_it_speaks_its_companys_language_and_both_say_the_same_things(terminals: Terminals) -> None:
     page = await terminals.at_work("/kiosk")
     await expect(page.locator("html")).to_have_attribute("lang", "de")
     await page.get_by_label("Personalnummer").fill(ANNA)
@@ -297,6 +287,15 @@ async def test_wherever_a_terminal_hangs_it_speaks_its_companys_language(termina
     await press(page, "Clock out")
     await page.locator("#confirmed [data-done]").click()
     await expect(page.get_by_label("Personalnummer")).to_be_visible()
+
+    named = "text => [...text.matchAll(/\\{\\w+\\}/g)].map(String).sort().join()"
+    catalogues = await page.evaluate(
+        f"""import('/static/kiosk-texts.js').then(({{ CATALOGUES }}) => Object.values(CATALOGUES).map(one => [
+        ...Object.entries(one.texts).map(([name, text]) => [name, ({named})(text)]),
+        ...Object.entries(one.faults).map(([name, parts]) => [name, ...parts.map({named})]),
+        ].sort()))"""
+    )
+    assert catalogues[0] == catalogues[1]
 
 
 async def test_a_library_that_nobody_here_wrote_accepts_what_the_browser_signs(terminals: Terminals) -> None:
@@ -401,22 +400,9 @@ async def test_people_change_their_own_pin(terminals: Terminals) -> None:
     await shows(page, "Ben Brandt")
 
 
-async def test_a_lost_answer_to_a_stamp_makes_one_stamp(terminals: Terminals) -> None:
+async def test_after_a_lost_answer_a_stamp_is_made_once_and_no_pin_is_sent_again(terminals: Terminals) -> None:
     page = await terminals.at_work()
     before = len(await terminals.consoles.house.stamps())
-    await page.route("**/action", lost(1))
-    await sign_in(page)
-    with sent_by(page, "/action") as sent:
-        await page.locator("#actions button:visible").first.click()
-        await expect(page.locator("#confirmed")).to_be_visible()
-    first, second = sent
-    assert first.post_data == second.post_data
-    assert first.headers["signature"] != second.headers["signature"]
-    assert len(await terminals.consoles.house.stamps()) == before + 1
-
-
-async def test_a_pin_whose_answer_was_lost_is_not_sent_again(terminals: Terminals) -> None:
-    page = await terminals.at_work()
     await page.route("**/auth", lost(1))
     with sent_by(page, "/auth") as sent:
         await sign_in(page)
@@ -425,6 +411,15 @@ async def test_a_pin_whose_answer_was_lost_is_not_sent_again(terminals: Terminal
         await sign_in(page)
         await shows(page, "Anna Albers")
     assert len(sent) == 2  # once each time
+
+    await page.route("**/action", lost(1))
+    with sent_by(page, "/action") as sent:
+        await page.locator("#actions button:visible").first.click()
+        await expect(page.locator("#confirmed")).to_be_visible()
+    first, second = sent
+    assert first.post_data == second.post_data
+    assert first.headers["signature"] != second.headers["signature"]
+    assert len(await terminals.consoles.house.stamps()) == before + 1
 
 
 # ── faults ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -495,7 +490,7 @@ async def test_only_one_window_of_a_terminal_is_at_work(terminals: Terminals) ->
     assert (await terminals.device("Hanging")).state == "active"
 
 
-async def test_a_fault_of_the_terminal_leaves_nothing_of_the_person_in_the_page(terminals: Terminals) -> None:
+async def test_suspended_it_shows_nothing_of_the_person_and_resumed_it_goes_on_by_itself(terminals: Terminals) -> None:
     page = await terminals.at_work()
     await sign_in(page)
     await press(page, "Change my PIN")
@@ -505,6 +500,8 @@ async def test_a_fault_of_the_terminal_leaves_nothing_of_the_person_in_the_page(
         await shows(page, "This terminal is suspended")
         assert "Anna" not in await page.content()
         assert await page.locator("#current-pin").input_value() == ""
+    await passes(page, 31_000)  # as long as it waits at most between two looks
+    await is_idle(page)
 
 
 async def test_an_answer_that_comes_after_the_session_is_not_shown(terminals: Terminals) -> None:
@@ -541,16 +538,7 @@ async def test_whoever_passes_by_cannot_throw_away_a_key_that_still_counts(termi
     await is_idle(page)
 
 
-async def test_suspended_and_resumed_it_goes_on_by_itself(terminals: Terminals) -> None:
-    page = await terminals.at_work()
-    async with terminals.suspended("Hanging"):
-        await passes(page, 31_000)
-        await shows(page, "This terminal is suspended")
-    await passes(page, 31_000)  # as long as it waits at most between two looks
-    await is_idle(page)
-
-
-async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Terminals) -> None:
+async def test_each_refusal_has_a_screen_and_a_wrong_clock_is_made_up_for(terminals: Terminals) -> None:
     page = await terminals.at_work()
     refused = (0, "")
     await page.route("**/kiosk/auth", lambda route: refuse(route, *refused))
@@ -569,10 +557,7 @@ async def test_each_refusal_has_a_screen_that_says_what_to_do(terminals: Termina
         await expect(page.locator("#fault-advice")).not_to_be_empty()
         await page.get_by_role("button", name="Try again", exact=True).dispatch_event("click")
     await is_idle(page)
-
-
-async def test_a_wrong_clock_is_made_up_for(terminals: Terminals) -> None:
-    page = await terminals.at_work()
+    await page.unroute_all(behavior="wait")
     await page.clock.set_system_time(0)
     await sign_in(page)
     await shows(page, "Anna Albers")
@@ -634,23 +619,29 @@ async def test_every_screen_is_accessible_in_both_languages_and_shades(terminals
         assert result.violations_count == 0, result.generate_report()
 
 
-async def test_keys_are_18_mm_on_a_10_inch_screen(terminals: Terminals) -> None:
+async def test_on_every_tablet_keys_are_large_labels_on_one_line_and_no_screen_too_wide(terminals: Terminals) -> None:
     page = await terminals.at_work()
-    least = 18 / 25.4 * (1280**2 + 800**2) ** 0.5 / 10.1
-    keys = page.locator("#sign-in .keypad button, #sign-in > button")
-    boxes = await keys.evaluate_all(BOXES)
+    least = 18 / 25.4 * (1280**2 + 800**2) ** 0.5 / 10.1  # 18 mm on a screen of 10 inches
+    boxes = await page.locator("#sign-in .keypad button, #sign-in > button").evaluate_all(BOXES)
     assert len(boxes) == 13
     assert all(box["bottom"] <= 800 for box in boxes)
     await sign_in(page)
-    await shows(page, "Anna Albers")
+    await expect(page.locator("#worked")).to_have_text(re.compile(r"^Worked today: (\d+\sh )?\d+\smin$"))
     boxes += await page.locator("#signed-in button:visible").evaluate_all(BOXES)
     assert len(boxes) > 13
     assert min(min(box["width"], box["height"]) for box in boxes) >= least
 
+    async def fits(*sizes: tuple[int, int]) -> None:
+        for width, height in sizes:
+            await page.set_viewport_size({"width": width, "height": height})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
-async def test_on_a_phone_every_label_of_a_field_stands_on_one_line(terminals: Terminals) -> None:
-    page = await terminals.at_work()
-    await page.set_viewport_size({"width": 390, "height": 844})
+    await press(page, "My last 7 days")
+    await expect(page.locator("#day-rows tr")).to_have_count(7)
+    lengths = page.locator("#day-rows td:nth-child(2), #day-rows td:nth-child(3)")
+    assert {re.sub(r"\d+", "0", text) for text in await lengths.all_inner_texts()} <= {"0\xa0min", "0\xa0h 0\xa0min"}
+    await fits((1920, 1080), (800, 1280), (390, 844))
+    await press(page, "Done")
     for language in ("Deutsch", "English"):
         await page.get_by_role("link", name=language).click()
         assert await lines_of_labels(page, "#sign-in") == [1, 1]
@@ -660,8 +651,10 @@ async def test_on_a_phone_every_label_of_a_field_stands_on_one_line(terminals: T
         await sign_in(page)
         await page.locator("#show-pin").click()
         assert await lines_of_labels(page, "#pin-form") == [1, 1, 1]
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+        await fits((390, 844))
         await page.locator("#pin-form [data-done]").click()
+    await is_idle(page)
+    await fits((390, 844), (800, 1280), (1920, 1080))
 
 
 async def lines_of_labels(page: Page, form: str) -> list[int]:
@@ -669,24 +662,6 @@ async def lines_of_labels(page: Page, form: str) -> list[int]:
     script += "return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size; })"
     lines: list[int] = await page.locator(f"{form} label").evaluate_all(script)
     return lines
-
-
-async def test_no_screen_is_wider_than_its_tablet(terminals: Terminals) -> None:
-    page = await terminals.at_work()
-
-    async def fits() -> None:
-        for width, height in ((390, 844), (800, 1280), (1920, 1080)):
-            await page.set_viewport_size({"width": width, "height": height})
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width
-
-    await fits()
-    await sign_in(page)
-    await expect(page.locator("#worked")).to_have_text(re.compile(r"^Worked today: (\d+\sh )?\d+\smin$"))
-    await press(page, "My last 7 days")
-    await expect(page.locator("#day-rows tr")).to_have_count(7)
-    lengths = page.locator("#day-rows td:nth-child(2), #day-rows td:nth-child(3)")
-    assert {re.sub(r"\d+", "0", text) for text in await lengths.all_inner_texts()} <= {"0\xa0min", "0\xa0h 0\xa0min"}
-    await fits()
 
 
 async def test_the_page_can_be_installed_and_its_key_cannot_be_read_out(terminals: Terminals) -> None:
@@ -702,15 +677,3 @@ async def test_the_page_can_be_installed_and_its_key_cannot_be_read_out(terminal
         ".then(({key}) => crypto.subtle.exportKey('pkcs8', key.privateKey)).then(() => null, error => error.name)"
     )
     assert refused == "InvalidAccessError"
-
-
-async def test_both_languages_say_the_same_things(terminals: Terminals) -> None:
-    page = await terminals.at_work()
-    named = "text => [...text.matchAll(/\\{\\w+\\}/g)].map(String).sort().join()"
-    catalogues = await page.evaluate(
-        f"""import('/static/kiosk-texts.js').then(({{ CATALOGUES }}) => Object.values(CATALOGUES).map(one => [
-        ...Object.entries(one.texts).map(([name, text]) => [name, ({named})(text)]),
-        ...Object.entries(one.faults).map(([name, parts]) => [name, ...parts.map({named})]),
-        ].sort()))"""
-    )
-    assert catalogues[0] == catalogues[1]
