@@ -141,7 +141,8 @@ class Terminals:
         for page in kept:
             await page.unroute_all(behavior="ignoreErrors")
         if self.hanging is not None:
-            await self.hanging.set_viewport_size(SIZE)
+            if self.hanging.viewport_size != SIZE:
+                await self.hanging.set_viewport_size(SIZE)
             await self.hanging.context.set_offline(False)
 
     async def approve(self, page: Page, device: Device) -> None:
