@@ -24,7 +24,7 @@ TERMINALS = 5
 HASHING = 19
 """The priority of a thread that computes a hash; there is none before the first sign-in."""
 
-BEFORE_THE_END = 30
+BEFORE_THE_END = 15
 """Stamps acknowledged before something happens."""
 
 

@@ -6,8 +6,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.faults.site import PIN
 from tests.faults.two_gateways import two_gateways
 from tests.gateway.house import open_house, serving
@@ -82,16 +80,20 @@ async def test_a_link_ends_with_its_sessions_at_both_gateways_within_a_second(
         assert await site.stamps_of(user_id) == []
 
 
-@pytest.mark.parametrize("how", ENDS)
-async def test_so_it_does_at_a_second_gateway_on_the_same_sqlite_file(tmp_path: Path, how: str) -> None:
+async def test_so_it_does_at_a_second_gateway_on_the_same_sqlite_file(tmp_path: Path) -> None:
     """Sessions and counts of wrong PINs are each process's own there, which is why one is meant; trust is not."""
-    data = tmp_path / "data"
+    data, seconds = tmp_path / "data", []
     async with open_house(data) as house, serving(data) as (_, url):
+        companies = house.gateway.administration.companies
         await house.person(NUMBER, PIN)
-        phone = Phone(house.http, url, house.link)
-        await until(lambda: is_signed_in(phone))
-        ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        waiting = asyncio.create_task(dead_after(phone, ended))
-        await end(house.gateway.administration.companies, house.company_id, how)
-        ended.set_result(time.monotonic())
-        assert await waiting < PROMISED_SECONDS
+        for how in ENDS:
+            await companies.update(house.company_id, {"public_stamp_enabled": True}, actor="cli")
+            link = (await companies.rotate_link(house.company_id, actor="cli")).token
+            phone = Phone(house.http, url, link)
+            await until(lambda one=phone: is_signed_in(one))  # type: ignore[misc]
+            ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+            waiting = asyncio.create_task(dead_after(phone, ended))
+            await end(companies, house.company_id, how)
+            ended.set_result(time.monotonic())
+            seconds.append(await waiting)
+    assert max(seconds) < PROMISED_SECONDS, dict(zip(ENDS, seconds, strict=True))

@@ -67,11 +67,11 @@ async def test_redis_stopped_and_started_under_load_loses_no_stamp_and_gives_no_
         for terminal, person in pairs:
             await terminal.sign_in(person.number, person.pin)
         stamping = [asyncio.create_task(load.stamp(terminal, person)) for terminal, person in pairs]
-        await answered(load, (201, ""), 40)
+        await answered(load, (201, ""), 5 * TERMINALS)
         own_redis_server.stop()
-        await answered(load, (503, "state-unavailable"), 20)
+        await answered(load, (503, "state-unavailable"), 3 * TERMINALS)
         await asyncio.to_thread(own_redis_server.start)
-        await answered(load, (201, ""), 40)
+        await answered(load, (201, ""), 5 * TERMINALS)
         load.stopping = True
         await asyncio.gather(*stamping)
         rows = await house.stamps()

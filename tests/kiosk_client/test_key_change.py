@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 from contextlib import AsyncExitStack
@@ -195,11 +196,10 @@ LATER = (0.0, 60.0, 86_400.0)
 """Seconds until the power is back."""
 
 
-@pytest.mark.parametrize("moment", CUTS)
 async def test_a_power_cut_at_any_moment_leaves_a_terminal_that_works(
-    place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for later in LATER:
+    for moment, later in itertools.product(CUTS, LATER):
         with monkeypatch.context() as patched:
             cut(patched, moment)
             async with place.client() as client:
@@ -207,15 +207,15 @@ async def test_a_power_cut_at_any_moment_leaves_a_terminal_that_works(
                     await change_of(place.store, client).change()
         place.move(later)
         try:
-            await _works(place)
+            await _works(place, changes=later == LATER[-1])
         except Exception as fault:
-            fault.add_note(f"the power came back after {later} s")
+            fault.add_note(f"cut off when {moment}, and the power came back after {later} s")
             raise
         place.move(3600)  # a terminal may not change its key any number of times in an hour
 
 
-async def _works(place: Place) -> None:
-    """It knows its key, is known by it, and changes it another time."""
+async def _works(place: Place, *, changes: bool) -> None:
+    """It knows its key, is known by it, and `changes` it another time (the next power cut needs that anyway)."""
     async with place.client() as client:
         await change_of(place.store, client).settle()
         assert (await client.device()).state == "active"
@@ -224,8 +224,9 @@ async def _works(place: Place) -> None:
         assert stored is not None
         assert stored.key.keyid == client.key.keyid
         assert NextKey(place.store).load() is None
-        place.move(60)
-        await change_of(place.store, client).change()
+        if changes:
+            place.move(60)
+            await change_of(place.store, client).change()
     place.move(60)
     async with place.client() as client:
         await client.heartbeat()

@@ -57,7 +57,7 @@ async def test_a_rolled_back_change_leaves_no_gap(database: Database) -> None:
 async def test_many_writers_and_a_reader_see_every_number_once_and_in_order(url: str) -> None:
     """Two processes' worth of writers, some rolling back; the reader follows as the trust feed does."""
     databases = [Database(url), Database(url)]
-    total, seen = 60, list[int]()
+    total, seen = 30, list[int]()
     done = asyncio.Event()
 
     async def write(turn: int) -> None:

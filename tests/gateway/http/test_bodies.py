@@ -203,7 +203,7 @@ def test_random_bytes_are_a_bad_request(raw: bytes) -> None:
     assert faults(Everything, raw)
 
 
-@settings(max_examples=samples(50), deadline=None)
+@settings(max_examples=samples(30), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -200,7 +200,7 @@ def without_chance(answer: bytes) -> Any:
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Return a connection whose other end waits for a request already, as it does for all but the very first."""
     streams = await asyncio.open_connection("127.0.0.1", port)
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.005)
     return streams
 
 

@@ -69,7 +69,8 @@ def test_every_signature_refusal_of_crypto_is_in_the_table() -> None:
 def test_every_problem_that_the_gateway_raises_by_name_is_in_the_table() -> None:
     used = set()
     for path in Path(gateway.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        source = path.read_text("utf-8")
+        for node in ast.walk(ast.parse(source)) if "Problem(" in source else ():
             match node:
                 case ast.Call(func=ast.Name(id="Problem"), args=[ast.Constant(value=name), *_]):
                     used.add(name)
