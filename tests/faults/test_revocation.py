@@ -32,7 +32,7 @@ async def refused_after(terminal: Terminal, revoked: asyncio.Event) -> float:
     reply = await terminal.device()
     while reply.status == 200:
         assert time.monotonic() - started < DEADLINE_SECONDS
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         reply = await terminal.device_again(reply)
     assert reply.problem == "device-revoked"
     seconds = time.monotonic() - started

@@ -38,7 +38,7 @@ async def refused_after(terminal: Terminal, revoked_at: asyncio.Future[float]) -
     reply = await terminal.device()
     while reply.status == 200:
         assert time.monotonic() - began < DEADLINE_SECONDS
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         reply = await terminal.device_again(reply)
     seconds = time.monotonic() - began
     while reply.problem != "device-revoked":

@@ -437,12 +437,16 @@ class Terminal:
 
 
 @pytest.mark.parametrize(
-    ("language", "number", "action", "stamped"),
-    [("en", "Personnel number", "Clock in", "Clocked in at"), ("de", "Personalnummer", "Kommen", "Kommen um")],
+    ("language", "number", "action", "stamped", "end", "ended", "code"),
+    [
+        ("en", "Personnel number", "Clock in", "Clocked in at", "\x03", "Clock ended.", 130),
+        ("de", "Personalnummer", "Kommen", "Kommen um", "\x04", "Uhr beendet.", 0),
+    ],
 )
-async def test_the_command_serves_a_person_and_ctrl_c_leaves_cleanly(
-    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, language: str, number: str, action: str, stamped: str
-) -> None:
+async def test_the_command_serves_a_person_and_ctrl_d_is_its_ordinary_end_and_ctrl_c_an_interruption(
+    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, language: str, number: str, action: str, stamped: str,
+    end: str, ended: str, code: int,
+) -> None:  # fmt: skip
     terminal = Terminal("clock", "--plain", "--lang", language)
     before = termios.tcgetattr(terminal.master)
     await terminal.shows(f"{number}: ")
@@ -459,10 +463,11 @@ async def test_the_command_serves_a_person_and_ctrl_c_leaves_cleanly(
     terminal.press(f"{PIN}\r")
     await terminal.shows("Ada Example")
     assert gateway.sessions
-    terminal.press("\x03")
-    await terminal.shows("Clock ended." if language == "en" else "Uhr beendet.")
-    assert await terminal.exit_code() == 130
-    assert terminal.left_with[3] & termios.ECHO == before[3] & termios.ECHO != 0
+    terminal.press(end)
+    await terminal.shows(ended)
+    assert await terminal.exit_code() == code
+    assert terminal.left_with[3] == before[3]
+    assert before[3] & termios.ECHO
     assert "Traceback" not in terminal.seen
     assert gateway.sessions == {}
     assert len(gateway.people[NUMBER].stamps) == 1
@@ -476,17 +481,4 @@ async def test_the_command_ends_cleanly_when_told_to(
     await terminal.shows("Personnel number: ")
     os.kill(terminal.pid, number)
     assert await terminal.exit_code() == 0
-    assert "Traceback" not in terminal.seen
-
-
-@pytest.mark.parametrize(("keys", "code"), [("\x04", 0), ("\x03", 130)])
-async def test_ctrl_d_is_the_ordinary_end_and_ctrl_c_an_interruption(
-    gateway: FakeGateway, enrolled: StoredKey, store: KeyStore, keys: str, code: int
-) -> None:
-    terminal = Terminal("clock", "--plain")
-    before = termios.tcgetattr(terminal.master)
-    await terminal.shows("Personnel number: ")
-    terminal.press(keys)
-    assert await terminal.exit_code() == code
-    assert terminal.left_with[3] == before[3]
     assert "Traceback" not in terminal.seen

@@ -51,9 +51,13 @@ class Time:
         return self.now
 
 
-@pytest.fixture(params=KINDS)
+BOTH = pytest.mark.parametrize("database", KINDS, indirect=True)
+"""Where transactions, their order or a purge decide; when a feed reads and whom it tells is one on every database."""
+
+
+@pytest.fixture
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    async with fresh_database(request.param, tmp_path) as opened:
+    async with fresh_database(getattr(request, "param", "sqlite"), tmp_path) as opened:
         yield opened
 
 
@@ -85,6 +89,7 @@ async def until_seen(feed: TrustFeed, seq: int) -> None:
     await until(lambda: feed.seen >= seq)
 
 
+@BOTH
 async def test_changes_come_in_order_each_once_however_many_write_at_the_same_time(
     database: Database, feed: TrustFeed, follower: Follower
 ) -> None:
@@ -120,6 +125,7 @@ async def test_it_ends_also_at_the_very_moment_of_a_change(
         await feed.stop()
 
 
+@BOTH
 async def test_changes_of_the_last_hour_are_told_again_at_a_start_and_older_ones_are_not(
     database: Database, feed: TrustFeed, follower: Follower
 ) -> None:
@@ -129,6 +135,7 @@ async def test_changes_of_the_last_hour_are_told_again_at_a_start_and_older_ones
     assert (follower.told, follower.loads, feed.seen) == ([3, 4, 5], 1, 5)
 
 
+@BOTH
 async def test_a_process_that_missed_purged_changes_rebuilds_everything(
     database: Database, feed: TrustFeed, follower: Follower
 ) -> None:
@@ -145,6 +152,7 @@ async def test_a_process_that_missed_purged_changes_rebuilds_everything(
     assert follower.told[-1] == 6
 
 
+@BOTH
 async def test_a_purge_of_what_was_read_already_rebuilds_nothing(
     database: Database, feed: TrustFeed, follower: Follower
 ) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from crypto.device_keys import DeviceKey
 from gateway.trust_feed import kinds
 from gateway.trust_feed.device_registry import UNKNOWN_AT_MOST, DeviceRegistry
@@ -18,11 +20,13 @@ from tests.gateway.terminal import KIOSK, Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from tests.gateway.house import House
     from tests.servers.redis import RedisServer
+
+
+ON_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 
 
 class CountedReads:
@@ -53,8 +57,9 @@ async def test_unknown_keys_cost_a_bounded_memory() -> None:
     assert len(registry._unknown) <= UNKNOWN_AT_MOST
 
 
+@ON_ONE_LOOP
 async def test_many_unknown_keys_at_once_cost_a_bounded_number_of_reads(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    shared_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads, after = 0, trust_changes.after
 
@@ -64,7 +69,7 @@ async def test_many_unknown_keys_at_once_cost_a_bounded_number_of_reads(
         return await after(connection, seq)
 
     monkeypatch.setattr(trust_changes, "after", counted)
-    strangers = [Terminal(house.http, house.url, house.clock) for _ in range(100)]
+    strangers = [Terminal(shared_house.http, shared_house.url, shared_house.clock) for _ in range(40)]
     started = asyncio.get_running_loop().time()
     replies = await asyncio.gather(*(stranger.device() for stranger in strangers))
     seconds = asyncio.get_running_loop().time() - started
@@ -85,19 +90,21 @@ async def test_a_terminal_that_enrolled_at_another_gateway_is_known_here_at_its_
         assert (await elsewhere.device()).body["state"] == "pending"
 
 
-async def test_a_key_asked_for_before_its_enrolment_is_known_right_after_it(house: House) -> None:
-    terminal = Terminal(house.http, house.url, house.clock)
+@ON_ONE_LOOP
+async def test_a_key_asked_for_before_its_enrolment_is_known_right_after_it(shared_house: House) -> None:
+    terminal = Terminal(shared_house.http, shared_house.url, shared_house.clock)
     assert (await terminal.device()).problem == "device-unknown"
-    assert (await terminal.enrol(await house.code())).status == 201
+    assert (await terminal.enrol(await shared_house.code())).status == 201
     assert (await terminal.device()).body["state"] == "pending"
 
 
-async def test_a_key_blocked_by_a_replacement_belongs_to_no_device(house: House) -> None:
-    terminal = await house.terminal()
-    replaced = await house.gateway.administration.devices.replace(terminal.device_id, actor="cli")
-    await house.told()
+@ON_ONE_LOOP
+async def test_a_key_blocked_by_a_replacement_belongs_to_no_device(shared_house: House) -> None:
+    terminal = await shared_house.terminal()
+    replaced = await shared_house.gateway.administration.devices.replace(terminal.device_id, actor="cli")
+    await shared_house.told()
     assert (await terminal.device()).problem == "device-unknown"
-    again = Terminal(house.http, house.url, house.clock)
+    again = Terminal(shared_house.http, shared_house.url, shared_house.clock)
     again.key = terminal.key
     assert (await again.enrol(replaced.enrolment_code)).problem == "key-reused"
     again.key = DeviceKey.generate(os.urandom)
@@ -105,10 +112,11 @@ async def test_a_key_blocked_by_a_replacement_belongs_to_no_device(house: House)
     assert again.device_id == terminal.device_id
 
 
-async def test_a_companys_settings_and_link_are_followed(house: House) -> None:
-    companies, terminal = house.gateway.administration.companies, await house.terminal()
-    await companies.update(house.company_id, {"name": "Rosenthal & Co", "timezone": "Asia/Tokyo"}, actor="cli")
-    await house.told()
+@ON_ONE_LOOP
+async def test_a_companys_settings_and_link_are_followed(shared_house: House) -> None:
+    companies, terminal = shared_house.gateway.administration.companies, await shared_house.terminal()
+    await companies.update(shared_house.company_id, {"name": "Rosenthal & Co", "timezone": "Asia/Tokyo"}, actor="cli")
+    await shared_house.told()
     device = (await terminal.device()).body
     assert device["company"] == {"name": "Rosenthal & Co", "timezone": "Asia/Tokyo", "locale": "de"}
 
@@ -117,9 +125,10 @@ def ending(seq: int, kind: str, subject: str, **detail: object) -> TrustChange:
     return TrustChange(seq=seq, kind=kind, subject=subject, detail=detail, at=0.0)
 
 
-async def test_only_what_ends_sessions_ends_them_and_only_those_begun_before(house: House) -> None:
+@ON_ONE_LOOP
+async def test_only_what_ends_sessions_ends_them_and_only_those_begun_before(shared_house: House) -> None:
     endings = Endings()
-    async with house.gateway.administration.database.read() as connection:
+    async with shared_house.gateway.administration.database.read() as connection:
         await endings.follow(
             connection,
             [
