@@ -86,7 +86,7 @@ async def test_a_gateway_that_is_stopped_finishes_what_it_accepted(tmp_path: Pat
 
 
 async def test_a_request_under_way_when_the_signal_comes_is_answered(tmp_path: Path) -> None:
-    async with open_site(tmp_path / "data", pin_hash_memory_kib="65536", pin_hash_time="3") as site:
+    async with open_site(tmp_path / "data", pin_hash_memory_kib="32768", pin_hash_time="3") as site:
         await site.person("0101")
         terminal = await site.terminal()
         signing_in = asyncio.create_task(terminal.sign_in("0101", PIN))

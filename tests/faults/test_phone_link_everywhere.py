@@ -43,7 +43,7 @@ async def dead_after(phone: Phone, ended: asyncio.Future[float]) -> float:
     began = await ended
     while (await phone.company()).status == 200 or (await phone.status()).status == 200:
         assert time.monotonic() - began < 20
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
     seconds = time.monotonic() - began
     refusals = [
         await phone.company(),

@@ -49,7 +49,7 @@ class Load:
                 nonce = await terminal.nonce()
             elif reply.status == 503:
                 assert "Retry-After" in reply.headers
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
 
 async def answered(load: Load, answer: tuple[int, str], more: int) -> None:

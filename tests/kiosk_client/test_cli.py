@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 NUMBER, PIN = "0042", "271828"
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk_client.signed_http.PAUSES", (0.01, 0.02))
+
+
 @pytest.fixture
 def pin_on_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PIN}\n"))

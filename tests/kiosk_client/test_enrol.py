@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kiosk_client.enrolment.POLL_SECONDS", 0.02)
     monkeypatch.setattr("kiosk_client.enrolment.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("kiosk_client.signed_http.PAUSES", (0.01, 0.02))
 
 
 def the_key(store: KeyStore) -> StoredKey:

@@ -484,22 +484,22 @@ async def test_a_postgres_that_refuses_us_is_an_outage(tmp_path: Path) -> None:
         await database.close()
 
 
-def test_the_process_ends_although_nobody_closed_the_database(tmp_path: Path) -> None:
+async def test_the_process_ends_although_nobody_closed_the_database(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"
         "from storage.database import Database\n"
         "async def main():\n"
-        "    await Database('sqlite:///' + sys.argv[1]).upgrade()\n"
-        "    database = Database('sqlite:///' + sys.argv[1])\n"
+        "    database = Database(sys.argv[1])\n"
         "    await database.ping()\n"
         "asyncio.run(main())\n"
     )
     root = Path(database_module.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "x.db")],
-        cwd=root,
-        timeout=30,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
+    async with fresh_url("sqlite", tmp_path) as url:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script, url],
+            cwd=root,
+            timeout=30,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
     assert done.returncode == 0

@@ -98,7 +98,7 @@ def run(shell: Shell, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_exit_codes_reach_the_shell(with_anna: Shell) -> None:
     assert run(with_anna, "user", "list").returncode == 0
     assert run(with_anna, "user", "set-pin", "7").returncode == 1
-    wrong = from_nothing("user", "nonsense", settings=with_anna.environment)
+    wrong = run(with_anna, "user", "nonsense")
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
 
 

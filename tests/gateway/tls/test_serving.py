@@ -242,12 +242,11 @@ async def test_several_processes_serve_with_one_certificate(tmp_path: Path, redi
     settings = {"STAMPGATE_REDIS_URL": redis_server.url}
     with serving_process(tmp_path / "data", *options, settings=settings) as process:
         await process.start(ready=2)
-        for _ in range(6):
-            async with (
-                aiohttp.ClientSession() as http,
-                http.get(f"https://127.0.0.1:{process.port}/health/ready", ssl=trusting(files)) as answer,
-            ):
-                assert answer.status == 200
+        connector = aiohttp.TCPConnector(ssl=trusting(files), force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            for _ in range(6):
+                async with http.get(f"https://127.0.0.1:{process.port}/health/ready") as answer:
+                    assert answer.status == 200
 
 
 def test_a_plain_port_that_somebody_else_has_is_said_before_any_process_starts(
