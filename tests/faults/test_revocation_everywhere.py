@@ -35,6 +35,7 @@ async def refused_after(terminal: Terminal, revoked_at: asyncio.Future[float]) -
     On a starved machine a process may not know for a moment what is true; then it refuses everybody.
     """
     began = await revoked_at
+    await asyncio.sleep(0.1)  # a question at once would mostly be too early, and so many of them delay the news
     reply = await terminal.device()
     while reply.status == 200:
         assert time.monotonic() - began < DEADLINE_SECONDS
