@@ -59,7 +59,9 @@ async def test_the_migrated_schema_is_what_the_code_says(database: Database) -> 
         assert found[name] == wanted
 
 
-async def test_revisions_are_told_as_alembic_tells_them(empty_url: str) -> None:
+async def test_revisions_are_told_as_alembic_tells_them_and_down_and_up_again_leaves_nothing_and_everything(
+    empty_url: str,
+) -> None:
     database = Database(empty_url)
     script = ScriptDirectory(str(MIGRATIONS))
 
@@ -73,15 +75,6 @@ async def test_revisions_are_told_as_alembic_tells_them(empty_url: str) -> None:
         assert await database.revision() == one.revision == await by_alembic()
     await database.downgrade("base")
     assert await database.revision() is await by_alembic() is None
-    await database.close()
-
-
-async def test_down_and_up_again_leaves_nothing_and_everything(empty_url: str) -> None:
-    database = Database(empty_url)
-    await database.upgrade()
-    assert await database.revision() == await database.head()
-    await database.downgrade("base")
-    assert await database.revision() is None
     async with database.read() as connection:
         assert await connection.run_sync(_tables) == {"alembic_version"}
     await database.upgrade()
