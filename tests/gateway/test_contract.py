@@ -10,6 +10,7 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 SEED = 20260301
 UNKNOWN = "0190b0e0-6f5a-7000-8000-000000000000"
-UNBREAKABLE = {"GET /problems/{name}"}
-"""Whatever is asked for here keeps the rules; finding that out takes long."""
+MOST_CHARACTERS = 2000
+"""Of an address that is asked for: what is longer than a request line may be never reaches a route."""
 CHECKS: list[Any] = [
     status_code_conformance,
     content_type_conformance,
@@ -93,6 +94,8 @@ def examine(
             case.path_parameters = {**case.path_parameters, "id": given_id}
         if isinstance(case.body, dict) and isinstance(case.body.get("user_id"), str):
             case.body["user_id"] = ids["users"]
+        if len(urlencode(case.query or {}, doseq=True)) > MOST_CHARACTERS:
+            return
         for asker in askers:
             token = asker.token()
             headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -109,37 +112,55 @@ def examine(
             raise
 
 
+def read(document: dict[str, Any]) -> tuple[list[Any], set[str]]:
+    """Return the operations of a document, and the labels of those that need a login.
+
+    They are made without what the document says of logins and signatures: nearly all requests against its rules would
+    be such as leave these out, which nobody's requests do anyway, and nothing would be wrong with the rest of them.
+    """
+    unguarded, with_login = json.loads(json.dumps(document)), set()
+    for path, methods in unguarded["paths"].items():
+        for method, operation in methods.items():
+            if operation.pop("security") == [{"account": []}]:
+                with_login.add(f"{method.upper()} {path}")
+    schema: Any = schemathesis.openapi.from_dict(unguarded)
+    return [found.ok() for found in schema.get_all_operations()], with_login
+
+
+def breakable(operation: Any) -> bool:
+    """Whether it has rules that a request can break: nearly all that may stand in a path keeps the rules."""
+    return bool(operation.body) or bool(operation.query)
+
+
 @pytest.mark.timeout(120)
 async def test_every_answer_to_every_role_is_one_that_the_document_names(tmp_path: Path) -> None:
     async with open_estate(tmp_path / "data") as estate:
         house, ours = estate.house, estate.ours
         document = (await call(house, "GET", "/openapi.json")).body
-        schema: Any = schemathesis.openapi.from_dict(json.loads(json.dumps(document)))
-        operations = [found.ok() for found in schema.get_all_operations()]
+        operations, with_login = read(document)
         assert len(operations) >= 60
         in_order = sorted(Role, key=lambda role: role is not Role.OWNER)
         roles = {role: Asker(lambda role=role: ours.roles[role].token) for role in in_order}  # type: ignore[misc]
         nobody = Asker(lambda: None)
-        in_turn = itertools.cycle(asker for role, asker in roles.items() if role is not Role.OWNER)
+        in_turn = itertools.cycle([*(asker for role, asker in roles.items() if role is not Role.OWNER), nobody])
         with requests.Session() as session:
             session.trust_env = False
             connection = Connection(house.url, session)
             for operation in operations:
-                with_login = operation.definition.raw["security"] == [{"account": []}]
+                guarded = operation.label in with_login
                 # Who may do it is asked first: then all of them meet the same code, and a few of them are enough.
                 # What needs no login answers all alike.
-                askers = [*roles.values(), nobody] if with_login else [nobody]
-                some = [roles[Role.OWNER], next(in_turn), nobody] if with_login else [nobody]
+                askers = [*roles.values(), nobody] if guarded else [nobody]
+                some = [roles[Role.OWNER], next(in_turn)] if guarded else [nobody]
                 await asyncio.to_thread(examine, operation, GenerationMode.POSITIVE, connection, askers, real_ids(ours))
-                if operation.label not in UNBREAKABLE:
+                if breakable(operation):
                     negative = GenerationMode.NEGATIVE
                     await asyncio.to_thread(examine, operation, negative, connection, some, real_ids(ours))
                 answered = {status for asker in askers for status in asker.statuses[operation.label]}
-                if with_login and operation.method != "get" and not answered.isdisjoint({200, 201, 204}):
+                if guarded and operation.method != "get" and not answered.isdisjoint({200, 201, 204}):
                     await ours.renew()  # it may have ended sessions
-        asked = [statuses for label, statuses in nobody.statuses.items() if "/static/" not in label]
         assert len(nobody.statuses) == len(operations)
-        assert sum(map(len, asked)) >= 1.5 * len(asked)
+        assert sum(map(breakable, operations)) >= 30
         assert nobody.all_statuses() >= {200, 400, 401}
         for role, asker in roles.items():
             assert len(asker.statuses) >= 40, role

@@ -108,10 +108,10 @@ async def test_alone_with_the_number(house: House, person: Person, hashes: Hashe
 
 
 async def begun_earlier(house: House, tier: Tier, number: str) -> int:
-    """Half of the year's guesses were made a month ago: return how many are left, which still fill two whole days."""
-    yearly = POLICY[tier][2]
-    await have_failed_in_sql(house, tier, number, yearly // 2, at=house.clock() - 30 * DAY)
-    return yearly - yearly // 2
+    """All but two days' worth of the year's guesses were made a month ago: return how many are left."""
+    _, daily, yearly = POLICY[tier]
+    await have_failed_in_sql(house, tier, number, yearly - 2 * daily, at=house.clock() - 30 * DAY)
+    return 2 * daily
 
 
 @pytest.mark.parametrize("tier", TIERS)
