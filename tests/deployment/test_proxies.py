@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,10 @@ from tests.gateway.terminal import Terminal
 from tests.servers.proxies import KINDS, NAME, Kind, Proxy, proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.deployment.conftest import Published, Ran
+    from tests.gateway.house import House
 
 Rows = dict[str, list[dict[str, str]]]
 
@@ -42,12 +46,13 @@ class Loopback(AbstractResolver):
         """Hold nothing."""
 
 
-async def doctor(published: Published, before: Proxy, *options: str) -> Ran:
-    return await asyncio.to_thread(published.shell.run, "doctor", "proxy", before.url, *before.options, *options)
+async def doctor(published: Published, running: Proxy, *options: str) -> Ran:
+    return await asyncio.to_thread(published.shell.run, "doctor", "proxy", running.url, *running.options, *options)
 
 
-async def examined(published: Published, kind: Kind, *changes: tuple[str, str]) -> tuple[int, Rows]:
-    """Start the proxy with its file of deploy/, changed, and return the doctor's exit code and rows."""
+@contextlib.contextmanager
+def before(published: Published, kind: Kind, *changes: tuple[str, str]) -> Iterator[Proxy]:
+    """Start the proxy with its file of deploy/, changed."""
 
     def change(text: str) -> str:
         for old, new in changes:
@@ -55,8 +60,13 @@ async def examined(published: Published, kind: Kind, *changes: tuple[str, str]) 
             text = text.replace(old, new)
         return text
 
-    with proxy(kind, published.directory / kind, published.house.port, published.port, change) as before:
-        ran = await doctor(published, before, "--json")
+    with proxy(kind, published.directory / kind, published.house.port, published.port, change) as running:
+        yield running
+
+
+async def examined(published: Published, running: Proxy) -> tuple[int, Rows]:
+    """Return the doctor's exit code and rows."""
+    ran = await doctor(published, running, "--json")
     found: dict[str, Any] = ran.json
     rows: Rows = {}
     for row in found["checks"]:
@@ -69,39 +79,38 @@ def faults(rows: Rows) -> set[str]:
     return {about for about, found in rows.items() if any(row["level"] == "fault" for row in found)}
 
 
+async def stamp_through(running: Proxy, house: House) -> None:
+    await house.person("1042")
+    connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=running.tls)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        terminal = Terminal(http, running.url, house.clock)
+        assert (await terminal.enrol(await house.code(allowed_networks=["127.0.0.1/32"]))).status == 201
+        await house.approve(terminal)
+        assert (await terminal.sign_in("1042", "907311")).status == 200
+        assert (await terminal.act("clock_in")).status == 201
+        elsewhere = await terminal.send(
+            "GET",
+            "/api/time/kiosk/device",
+            b"",
+            terminal.headers("GET", "/api/time/kiosk/device", nonce=await terminal.nonce())
+            | {"X-Forwarded-For": "203.0.113.9", "Connection": "close, X-Forwarded-For"},
+        )
+        assert elsewhere.status == 200, elsewhere  # the proxy's word counts, not the terminal's
+        (stamp,) = await house.stamps()
+        assert (stamp.action, stamp.tier) == ("clock_in", "kiosk")
+
+
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_doctor_finds_nothing_wrong(published: Published, kind: Kind) -> None:
-    code, rows = await examined(published, kind)
+async def test_the_doctor_finds_nothing_wrong_and_signed_stamps_get_through(published: Published, kind: Kind) -> None:
+    with before(published, kind) as running:
+        code, rows = await examined(published, running)
+        await stamp_through(running, published.house)
     assert (code, faults(rows)) == (0, set()), rows
     assert {row["level"] for found in rows.values() for row in found} == {"ok"}
     assert len(rows["target"]) >= 15
     for row in rows["target"]:  # all three hand on even what nobody may sign
         assert row["seen"] == row["sent"]
     assert rows["TLS"][0]["seen"] in ("TLSv1.2", "TLSv1.3")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_signed_stamps_get_through(published: Published, kind: Kind) -> None:
-    house = published.house
-    await house.person("1042")
-    with proxy(kind, published.directory / kind, house.port, published.port) as before:
-        connector = aiohttp.TCPConnector(resolver=Loopback(), ssl=before.tls)
-        async with aiohttp.ClientSession(connector=connector) as http:
-            terminal = Terminal(http, before.url, house.clock)
-            assert (await terminal.enrol(await house.code(allowed_networks=["127.0.0.1/32"]))).status == 201
-            await house.approve(terminal)
-            assert (await terminal.sign_in("1042", "907311")).status == 200
-            assert (await terminal.act("clock_in")).status == 201
-            elsewhere = await terminal.send(
-                "GET",
-                "/api/time/kiosk/device",
-                b"",
-                terminal.headers("GET", "/api/time/kiosk/device", nonce=await terminal.nonce())
-                | {"X-Forwarded-For": "203.0.113.9", "Connection": "close, X-Forwarded-For"},
-            )
-            assert elsewhere.status == 200, elsewhere  # the proxy's word counts, not the terminal's
-            (stamp,) = await house.stamps()
-            assert (stamp.action, stamp.tier) == ("clock_in", "kiosk")
 
 
 @dataclass(frozen=True)
@@ -225,7 +234,8 @@ BAD: list[tuple[Kind, list[Mistake]]] = [
 async def test_the_doctor_finds(published: Published, kind: Kind, mistakes: list[Mistake]) -> None:
     places = [about for mistake in mistakes for about in mistake.found]
     assert len(places) == len(set(places))
-    code, rows = await examined(published, kind, *(change for mistake in mistakes for change in mistake.changes))
+    with before(published, kind, *(change for mistake in mistakes for change in mistake.changes)) as running:
+        code, rows = await examined(published, running)
     assert code == 1
     assert faults(rows) == set(places), rows
     for mistake in mistakes:
@@ -235,41 +245,37 @@ async def test_the_doctor_finds(published: Published, kind: Kind, mistakes: list
 
 async def test_compressed_answers_are_worth_a_note(published: Published) -> None:
     gzip = ("gzip off;", "gzip on; gzip_types application/json; gzip_min_length 1; gzip_proxied any;")
-    code, rows = await examined(published, "nginx", gzip)
+    with before(published, "nginx", gzip) as running:
+        code, rows = await examined(published, running)
     assert code == 0
     assert [row["level"] for row in rows["compression"]] == ["ok", "note"]
 
 
-async def test_a_proxy_that_is_not_trusted_is_named(published: Published) -> None:
+async def test_a_proxy_that_is_not_trusted_is_named_and_the_table_says_what_to_change(published: Published) -> None:
     addresses = published.house.gateway.addresses
     addresses._trusted = ()
-    code, rows = await examined(published, "nginx")
-    assert code == 1
-    assert rows["client address"][0]["change"].startswith("STAMPGATE_TRUSTED_PROXIES=127.0.0.1")
-
-
-async def test_the_table_says_what_to_change(published: Published) -> None:
-    bad = ("proxy_pass http://stampgate;", "proxy_pass http://stampgate/;")
-    with proxy(
-        "nginx", published.directory / "nginx", published.house.port, published.port, lambda text: text.replace(*bad)
-    ) as before:
-        ran = await doctor(published, before)
+    with before(published, "nginx", ("proxy_pass http://stampgate;", "proxy_pass http://stampgate/;")) as running:
+        ran = await doctor(published, running)
     assert ran.code == 1
     assert "to be mended" in ran.err
-    (line,) = [line for line in ran.out.splitlines() if "/a/../b" in line]
-    assert line.startswith("fault")
-    assert "proxy_pass without a path" in line
+    lines = ran.out.splitlines()
+    (changed,) = [line for line in lines if "/a/../b" in line]
+    assert changed.startswith("fault")
+    assert "proxy_pass without a path" in changed
+    (address,) = [line for line in lines if "client address" in line]
+    assert address.startswith("fault")
+    assert "STAMPGATE_TRUSTED_PROXIES=127.0.0.1" in address
 
 
 async def test_a_gateway_that_is_away_a_stranger_and_a_bad_certificate_are_told_apart(published: Published) -> None:
-    with proxy("nginx", published.directory / "nginx", 1, published.port) as before:
-        away = await doctor(published, before)
+    with proxy("nginx", published.directory / "nginx", 1, published.port) as running:
+        away = await doctor(published, running)
         assert "is the gateway running" in away.out
         strange = await asyncio.to_thread(
-            published.shell.run, "doctor", "proxy", before.url, "--connect", f"127.0.0.1:{before.port}"
+            published.shell.run, "doctor", "proxy", running.url, "--connect", f"127.0.0.1:{running.port}"
         )
         assert "TLS: " in strange.out
-    nowhere = await doctor(published, before)
+    nowhere = await doctor(published, running)
     assert "reached" in nowhere.out
     assert {away.code, strange.code, nowhere.code} == {1}
 
