@@ -106,7 +106,7 @@ def refuse_duplicates(key: str, context: str) -> None:
     assert context == "parameter", f"a duplicate {context} {key} was accepted"
 
 
-@settings(max_examples=samples(50))
+@settings(max_examples=samples(40))
 @given(st.one_of(INPUTS, GOOD_INPUTS), COMMAS)
 @example(['a=("\\\\\\"";x);y="\\\\"'], ",")
 def test_what_our_parser_reads_from_signature_input_the_general_one_reads_too(members: list[str], comma: str) -> None:
@@ -134,7 +134,7 @@ def test_what_our_parser_reads_from_signature_input_the_general_one_reads_too(me
         assert (read_again.components, read_again.parameters) == (member.components, member.parameters)
 
 
-@settings(max_examples=samples(60))
+@settings(max_examples=samples(40))
 @given(SIGNATURES, COMMAS)
 def test_what_our_parser_reads_from_signature_the_general_one_reads_too(members: list[str], comma: str) -> None:
     text = comma.join(members)
@@ -151,7 +151,7 @@ HONEST = Forge().request()
 FOUR = ("created", "nonce", "keyid", "tag")
 
 
-@settings(max_examples=samples(60))
+@settings(max_examples=samples(40))
 @given(
     st.one_of(st.permutations(FOUR), st.lists(st.sampled_from(FOUR), min_size=3, max_size=5)),
     st.integers(0, 10**15 - 1),
@@ -198,7 +198,7 @@ ANY_FIELD = st.sampled_from(
 )
 
 
-@settings(max_examples=samples(50))
+@settings(max_examples=samples(40))
 @given(
     st.one_of(st.just("POST"), st.text(max_size=5)),
     st.one_of(st.just(TARGET), st.text(max_size=12), PRINTABLE.map(lambda text: f"/{text}")),
@@ -235,7 +235,7 @@ def test_whatever_is_sent_the_gate_raises_nothing_but_a_refusal(
         assert refusal.keyid in (None, KEY.keyid)
 
 
-@settings(max_examples=samples(50))
+@settings(max_examples=samples(40))
 @given(st.sampled_from([b"Signature-Input", b"Signature", b"Content-Digest", b"Host", b"Authorization"]), st.data())
 def test_no_single_changed_byte_of_a_covered_field_is_accepted(name: bytes, data: st.DataObject) -> None:
     headers = dict(HONEST.headers)
