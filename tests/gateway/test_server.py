@@ -13,7 +13,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.listening import AddressInUse, bind
-from gateway.server import serve, settle_memory
+from gateway.server import serve
 from gateway.settings import Settings
 from tests.gateway.cheap_hash import CHEAP_HASH
 from tests.gateway.serving_process import serving_process, stampgate
@@ -35,10 +35,12 @@ def busy_port() -> Iterator[int]:
 
 @pytest.fixture
 def collector() -> Iterator[None]:
+    """As it is in a process that has just begun, and afterwards as the other tests have it."""
     thresholds = gc.get_threshold()
+    gc.unfreeze()
     yield
     gc.set_threshold(*thresholds)
-    gc.unfreeze()
+    gc.freeze()
 
 
 def test_a_busy_port_is_said_in_one_line(busy_port: int, tmp_path: Path) -> None:
@@ -93,21 +95,9 @@ async def test_ctrl_c_ends_it_cleanly_also_with_idle_connections_open(tmp_path: 
         assert "Traceback" not in process.log()
 
 
-async def test_it_serves_in_this_process_until_it_is_told_to_stop(tmp_path: Path, collector: None) -> None:
-    settings = Settings.load(data_dir=tmp_path / "data", metrics_port=0, **CHEAP_HASH)
-    listening = bind("127.0.0.1", 0)
-    port = listening.getsockname()[1]
-    served = asyncio.create_task(serve(settings, listening))
-    async with aiohttp.ClientSession() as http, asyncio.timeout(10):
-        while True:
-            async with http.get(f"http://127.0.0.1:{port}/health/ready") as answer:
-                if answer.status == 200:
-                    break
-        signal.raise_signal(signal.SIGTERM)
-        await served
-
-
-async def test_metrics_have_a_listener_of_their_own(tmp_path: Path, collector: None) -> None:
+async def test_it_serves_in_this_process_until_it_is_told_to_stop_and_metrics_elsewhere(
+    tmp_path: Path, collector: None
+) -> None:
     with bind("127.0.0.1", 0) as probe:
         metrics_port = probe.getsockname()[1]
     settings = Settings.load(data_dir=tmp_path / "data", metrics_port=metrics_port, **CHEAP_HASH)
@@ -120,11 +110,12 @@ async def test_metrics_have_a_listener_of_their_own(tmp_path: Path, collector: N
         async with http.get(f"http://127.0.0.1:{metrics_port}/metrics") as answer:
             assert answer.status == 200
             assert 'stampgate_requests_total{method="GET",route="unmatched",status="404"}' in await answer.text()
-        signal.raise_signal(signal.SIGINT)
+        while True:
+            async with http.get(f"http://127.0.0.1:{port}/health/ready") as answer:
+                if answer.status == 200:
+                    break
+        # What lives as long as the process is out of the collector's sight.
+        assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold()[2] >= 1000
+        signal.raise_signal(signal.SIGTERM)
         await served
-
-
-def test_what_lives_as_long_as_the_process_is_out_of_the_collectors_sight(collector: None) -> None:
-    settle_memory()
-    assert gc.get_freeze_count() > 1000
-    assert gc.get_threshold()[2] >= 1000
