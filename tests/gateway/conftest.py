@@ -8,13 +8,23 @@ import pytest_asyncio
 from gateway.trust_feed import feed
 from storage.ephemeral import servers
 from tests.gateway.house import House, open_house
+from tests.servers.databases import KINDS, fresh_url
 from tests.servers.redis import own_redis_server, redis_cluster, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+SHARED = {"shared_both", "shared_house"}
+"""Tests with one of these run on the loop of their module, where it was opened."""
+
 __all__ = ["house", "own_redis_server", "patience", "redis_cluster", "redis_server"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SHARED.intersection(getattr(item, "fixturenames", ())) and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +54,19 @@ async def shared_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
     """One for all tests of a file, on one loop: each of them has people and terminals of its own."""
     async with open_house(tmp_path_factory.mktemp("house") / "data") as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    directory = tmp_path_factory.mktemp("on-postgresql")
+    async with fresh_url("postgresql", directory) as url, open_house(directory / "home", database_url=url) as opened:
+        yield opened
+
+
+@pytest.fixture(params=KINDS)
+def shared_both(request: pytest.FixtureRequest) -> House:
+    """One for all tests of a file, over each database."""
+    shared: House = request.getfixturevalue(
+        "shared_house" if request.param == "sqlite" else "house_on_postgresql"
+    )
+    return shared

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from crypto.passwords import PasswordHasher
-from tests.gateway.house import House, MovableClock, open_house, serving
+from tests.gateway.emptied import emptied
+from tests.gateway.house import House, MovableClock, serving
 from tests.servers.databases import KINDS, fresh_url
 
 if TYPE_CHECKING:
@@ -15,11 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=KINDS)
-async def both(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(shared_house: House) -> House:
+    return await emptied(shared_house)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def both(shared_both: House) -> House:
     """A gateway with a company, over SQLite and over PostgreSQL."""
-    async with fresh_url(request.param, tmp_path) as url, open_house(tmp_path / "home", database_url=url) as opened:
-        yield opened
+    return await emptied(shared_both)
 
 
 @asynccontextmanager
