@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-SHARED = {"shared_both", "shared_house"}
+SHARED = {"shared_both", "shared_house", "shared_sites"}
 """Tests with one of these run on the loop of their module, where it was opened."""
 
 __all__ = ["house", "own_redis_server", "patience", "redis_cluster", "redis_server"]
@@ -66,7 +66,5 @@ async def house_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Async
 @pytest.fixture(params=KINDS)
 def shared_both(request: pytest.FixtureRequest) -> House:
     """One for all tests of a file, over each database."""
-    shared: House = request.getfixturevalue(
-        "shared_house" if request.param == "sqlite" else "house_on_postgresql"
-    )
+    shared: House = request.getfixturevalue("shared_house" if request.param == "sqlite" else "house_on_postgresql")
     return shared

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.gateway.site_fixtures import clock, company
+from tests.gateway.site_fixtures import clock, company, shared_sites
 from tests.gateway.site_fixtures import sqlite_site as site
 
-__all__ = ["clock", "company", "site"]
+__all__ = ["clock", "company", "shared_sites", "site"]

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from crypto.argon2_cost import Argon2Cost
 from crypto.passwords import PasswordHasher
@@ -25,7 +26,7 @@ on_sqlite = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 """For what is decided outside the database; what it decides itself, and what several do at once, is asked of both."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def anna(site: Administration, company: Company) -> User:
     return await site.people.add(company.id, full_name="Anna Weber", personnel_number="1042", actor="cli")
 

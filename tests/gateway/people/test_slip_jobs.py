@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pypdfium2
 import pytest
+import pytest_asyncio
 
 from crypto.sealing import Seal
 from gateway.accounts.roles import Role, allows
@@ -41,14 +42,14 @@ def jobs_of(site: Administration) -> SlipJobs:
     return SlipJobs(database=site.database, people=site.people, seal=seal, clock=site.clock, new_id=site.new_id)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def jobs(site: Administration) -> AsyncIterator[SlipJobs]:
     jobs = jobs_of(site)
     yield jobs
     await jobs.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def hr(site: Administration, company: Company) -> Starter:
     user = await site.people.add(company.id, full_name="Hanna Roth", email="hr@example.org", role="hr", actor="cli")
     return Starter(user.id, Role.HR, f"user:{user.id}", None)

@@ -321,7 +321,8 @@ async def test_how_far_the_pins_are_is_shown_meanwhile_without_a_script_too(
 # ── phone stamping ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_new_poster_kills_the_old_one_and_can_be_downloaded_in_every_form(house: House) -> None:
+async def test_a_new_poster_kills_the_old_one_and_can_be_downloaded_in_every_form(own_house: House) -> None:
+    house = own_house
     person, visitor = await house.person("0101"), await visitor_as(house, "owner")
     old = house.phone()
     assert "dies at once" in (await visitor.get("/console/phone/rotate")).words
@@ -342,7 +343,8 @@ async def test_a_new_poster_kills_the_old_one_and_can_be_downloaded_in_every_for
     assert token not in (await visitor.get("/console/phone")).text
 
 
-async def test_phone_stamping_is_switched_by_the_owner_and_the_poster_ended_by_it(house: House) -> None:
+async def test_phone_stamping_is_switched_by_the_owner_and_the_poster_ended_by_it(own_house: House) -> None:
+    house = own_house
     owner, it = await visitor_as(house, "owner"), await visitor_as(house, "it")
     for nothing in ({}, {"enabled": ""}, {"enabled": "on"}):
         assert (await owner.post("/console/phone/switch", nothing)).status == 400
@@ -499,7 +501,8 @@ async def test_the_audit_trail_names_whoever_did_something_in_words(house: House
     assert "Jemand bei der Anmeldung mit E-Mail" in (await visitor.get("/console/audit?lang=de")).words
 
 
-async def test_settings_are_changed_with_every_fault_at_once(house: House) -> None:
+async def test_settings_are_changed_with_every_fault_at_once(own_house: House) -> None:
+    house = own_house
     visitor = await visitor_as(house, "owner")
     wrong = await visitor.post(
         "/console/settings", {"name": "", "timezone": "Mars", "locale": "fr", "kiosk_networks": "10.0.0.1/8"}
