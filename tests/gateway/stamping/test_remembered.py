@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import update
 
 from gateway.clock import new_id
@@ -19,30 +20,32 @@ from gateway.stamping.remembered import RememberedPresence
 from gateway.stamping.service import Stamping
 from storage import corrections, stamps
 from storage.stamps import PresenceRow
-from tests.gateway.house import open_house
+from tests.gateway.emptied import emptied
 from tests.gateway.stamping.replay import replay
-from tests.servers.databases import KINDS, fresh_url
+from tests.servers.databases import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from tests.gateway.house import House, Person
 
 IN, OUT, PAUSE, BACK = Action.CLOCK_IN, Action.CLOCK_OUT, Action.BREAK_START, Action.BREAK_END
 
 
-both = pytest.mark.parametrize("house", KINDS, indirect=True)
+both = pytest.mark.parametrize("shared_both", KINDS, indirect=True)
 """For what the database decides: its transactions, and what comes of a new connection."""
 
 
 @pytest.fixture
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    async with (
-        fresh_url(getattr(request, "param", "sqlite"), tmp_path) as url,
-        open_house(tmp_path / "data", database_url=url) as opened,
-    ):
-        yield opened
+def shared_both(request: pytest.FixtureRequest) -> House:
+    kind = getattr(request, "param", "sqlite")
+    shared: House = request.getfixturevalue("shared_house" if kind == "sqlite" else "house_on_postgresql")
+    return shared
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(shared_both: House) -> House:
+    return await emptied(shared_both)
 
 
 @pytest.fixture
