@@ -8,8 +8,11 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest_asyncio
+
 from crypto import device_keys
 from crypto.message_signatures import ENROL_TAG
+from tests.gateway.emptied import emptied
 from tests.gateway.house import open_house
 from tests.gateway.raw_http import on_the_wire, send
 from tests.gateway.terminal import CLIENT, KIOSK, Terminal
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     from tests.servers.redis import RedisServer
 
 STATUS = f"{KIOSK}/device"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(shared_house: House) -> House:
+    return await emptied(shared_house)
 
 
 async def test_of_500_concurrent_uses_of_one_nonce_exactly_one_is_accepted(

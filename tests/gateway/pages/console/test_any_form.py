@@ -104,14 +104,14 @@ async def test_every_fault_that_a_form_shows_is_one_that_the_catalogues_translat
         for _ in range(samples(4)):
             fields = {name: chance.choice(ABSURD) for name in FIELDS} | {"user": (await house_user(house))}
             fields["stamp"] = ""
-            for visitor in (english, german):
-                faults = (await visitor.post(f"/console/{form}", fields)).faults
-                if visitor is english:
-                    for fault in faults:
-                        assert all(template_of(part) for part in parts(fault)), fault
-                        shown.add(fault)
-                else:
-                    assert not [fault for fault in faults for part in parts(fault) if template_of(part)], faults
+            faults = (await english.post(f"/console/{form}", fields)).faults
+            for fault in faults:
+                assert all(template_of(part) for part in parts(fault)), fault
+            if shown.issuperset(faults):
+                continue  # the same ones were told in German already
+            shown.update(faults)
+            faults = (await german.post(f"/console/{form}", fields)).faults
+            assert not [fault for fault in faults for part in parts(fault) if template_of(part)], faults
     assert len(shown) > 12
 
 
