@@ -87,18 +87,15 @@ async def test_a_changed_password_ends_every_other_session(house: House) -> None
     assert "account.password_changed" in await house.audit_names()
 
 
-@pytest.mark.parametrize(
-    ("new_password", "said"),
-    [("short", "at least 10"), ("password12", "tried first"), (EMAIL, "e-mail")],
-)
-async def test_a_weak_new_password_is_refused(house: House, new_password: str, said: str) -> None:
+async def test_a_weak_new_password_is_refused(house: House) -> None:
     await with_login(house)
     token = await token_of(house)
-    body = {"current_password": PASSWORD, "new_password": new_password}
-    reply = await call(house, "POST", "/api/auth/change-password", body, token=token)
-    assert reply.problem == "bad-request"
-    assert reply.body["errors"][0]["field"] == "new_password"
-    assert said in reply.body["errors"][0]["message"]
+    for new_password, said in (("short", "at least 10"), ("password12", "tried first"), (EMAIL, "e-mail")):
+        body = {"current_password": PASSWORD, "new_password": new_password}
+        reply = await call(house, "POST", "/api/auth/change-password", body, token=token)
+        assert reply.problem == "bad-request", new_password
+        assert reply.body["errors"][0]["field"] == "new_password"
+        assert said in reply.body["errors"][0]["message"]
     assert (await login(house)).status == 200
 
 
