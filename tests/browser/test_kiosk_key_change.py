@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ __all__ = ["patience"]
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from playwright.async_api import Browser
 
@@ -162,7 +162,8 @@ async def test_a_copied_profile_is_found_at_the_next_key_change(
         await page.goto(address)
         device = await terminals.enrolled(page, "Copied")
         # While it is at work: the key is on the disk before a page goes on, and it alone is what a copy is made for.
-        shutil.copytree(*(tmp_path / name / "Default" / "IndexedDB" for name in ("genuine", "copy")))
+        keys = Path("Default") / "IndexedDB"
+        shutil.copytree(tmp_path / "genuine" / keys, tmp_path / "copy" / keys)
         await waits_until_its_key_is_old(terminals, page)
         await works(page)
         assert (await stored(terminals, device)).keyid != device.keyid

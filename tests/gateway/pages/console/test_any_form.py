@@ -98,7 +98,7 @@ def template_of(said: str) -> str | None:
 async def test_every_fault_that_a_form_shows_is_one_that_the_catalogues_translate(house: House) -> None:
     chance = random.Random(SEED)
     english, german = await visitor_as(house, "owner"), await visitor_as(house, "owner", "de", email="o@b.example")
-    shown = set()
+    shown: set[str] = set()
     forms = ("people/new", "terminals/new", "settings", "settings/invite", "account/password", "stamps/correct")
     for form in forms:
         for _ in range(samples(4)):
