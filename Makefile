@@ -16,11 +16,11 @@ LOCKED = $(INSTALL) --no-deps --require-hashes --only-binary :all:
 # In two halves side by side: most of the work is unpacking and compiling, which pip does one file after the other.
 define install_locked
 rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".txt") }' $(1); \
-	$(LOCKED) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
-	$(LOCKED) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
+	$(LOCKED) $(2) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
+	$(LOCKED) $(2) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
 endef
-# One more than there are processors: tests wait for servers, browsers and disks of their own.
-PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
+# Two more than there are processors: tests wait for servers, browsers and disks of their own.
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
 PACKAGES := crypto storage gateway kiosk_client tests benchmarks
 COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	--python-version 3.11 $(ARGS)
@@ -125,7 +125,7 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/.made
 
 $(VENV)/.test: requirements/test.txt | $(VENV)/.made
 	@echo "Installing the locked packages with the test parts (once) ..."
-	@$(call install_locked,requirements/test.txt)
+	@$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
 	@touch $@
 
 # The project itself, editable: the commands stampgate and stampgate-kiosk. Its builder comes from the lock too, so this
