@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from gateway.printing.bidi import as_seen
 from gateway.printing.sheet import PAPER, Box, Cells, Disc, Text
@@ -91,12 +91,12 @@ class _Picture:
         if left >= right or top >= bottom:
             return
         form = form.crop((left - corner[0], top - corner[1], right - corner[0], bottom - corner[1]))
-        ground = self._dots.crop((left, top, right, bottom))
+        ground, is_inked = self._dots.crop((left, top, right, bottom)), form.point([0, *[255] * 255])
         colours = tuple(self._numbers)
-        for number in {number for _, number in cast("list[tuple[int, int]]", ground.getcolors())}:
+        for number in (number for number, dots in enumerate(ground.histogram(is_inked)) if dots):
             shades = [self._number(_mixed(colours[number], colour, step)) for step in range(_SHADES)]
             inked = form.point([shades[round(thick * (_SHADES - 1) / 255)] for thick in range(256)])
-            is_there = ground.point([255 * (other == number) for other in range(256)])
+            is_there = ImageChops.darker(ground.point([255 * (other == number) for other in range(256)]), is_inked)
             self._dots.paste(inked, (left, top), is_there)
 
     def _number(self, colour: Colour) -> int:
