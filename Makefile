@@ -9,7 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The environment has no pip of its own where this Python's can install into it: to make one takes as long as most packages.
 FROM_AFAR := import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (22, 3))
-INSTALL = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python) install \
+MADE_BY = $$($(BIN)/python -c "import sys; print(sys._base_executable)")
+INSTALL = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo "$(MADE_BY) -m pip --python $(BIN)/python") install \
 	--quiet --disable-pip-version-check --no-input
 # The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
 LOCKED = $(INSTALL) --no-deps --require-hashes --only-binary :all:

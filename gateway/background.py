@@ -10,7 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-AGAIN_SECONDS: Final = 10.0
+AGAIN_SECONDS: Final = 5.0
 """A library may lose a cancellation (`asyncio.wait_for` does before Python 3.12, when what it waits for happens at the
 same moment), and a gateway that waits for such a task would never end: it is cancelled again. Not soon: a transaction
 that is being rolled back would be left."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from gateway.printing.bidi import as_seen
-from gateway.printing.sheet import PAPER, Box, Cells, Disc, Text
+from gateway.printing.sheet import BLACK, PAPER, Box, Cells, Disc, Text
 from gateway.printing.typesetting import font_file
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class _Picture:
         self._numbers: dict[Colour, int] = {}
         self._dots = Image.new("L", (_dots(sheet.width), _dots(sheet.height)), self._number(PAPER))
         self._pen = ImageDraw.Draw(self._dots)
+        for shape in sheet.shapes:  # before the shades: what the palette has no room for is nearly the same as another
+            self._number(BLACK if isinstance(shape, Cells) else shape.colour)
 
     def draw(self, shape: Shape) -> None:
         match shape:

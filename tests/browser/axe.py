@@ -29,7 +29,12 @@ TAKE_OVER = """markup => {
 }"""
 
 ADD = """markups => {
-    const names = ["id", "for", "form", "list", "headers", "aria-labelledby", "aria-describedby", "aria-controls"];
+    const names = ["id", "for", "form", "list", "headers", "aria-labelledby", "aria-describedby", "aria-controls",
+        "aria-owns", "aria-details", "aria-errormessage", "aria-activedescendant"];
+    const rules = [...document.styleSheets].flatMap(sheet => [...sheet.cssRules]);
+    const isOfText = rule => /#[a-z]/i.test(rule.selectorText)
+        && (rule.style.color || rule.style.opacity || rule.style.font);
+    if (rules.some(isOfText)) throw new Error("how a text looks depends on an id, and ids are made others here");
     markups.forEach((markup, place) => {
         const its = new DOMParser().parseFromString(markup, "text/html").querySelector("main");
         for (const one of its.querySelectorAll(names.map(name => `[${name}]`).join())) {

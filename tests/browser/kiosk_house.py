@@ -26,7 +26,12 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 LOOKED = "**/kiosk/heartbeat"
 """The last that a terminal asks when it has begun to work: no request of its own is under way afterwards."""
 WIPED = """localStorage.clear();
-new Promise(done => indexedDB.deleteDatabase('stampgate-kiosk').onsuccess = done)"""
+sessionStorage.clear();
+new Promise((done, failed) => {
+    const wiping = indexedDB.deleteDatabase('stampgate-kiosk');
+    wiping.onsuccess = () => done();
+    wiping.onerror = wiping.onblocked = () => failed(new Error("not wiped"));
+})"""
 
 LEFT = """([address, now]) => {
     const isControlled = navigator.serviceWorker.controller !== null;

@@ -139,6 +139,7 @@ async def refuse(route: Route, status: int, problem: str) -> None:
 
 
 async def test_an_empty_tablet_is_enrolled_approved_in_the_console_and_stamps(terminals: Terminals) -> None:
+    assert terminals.hanging is None, "it hangs for the tests that follow"
     code = await terminals.consoles.house.code("Hanging")
     page = await terminals.open(service_workers="allow")
     await page.get_by_label("Enrolment code").fill(code.lower().replace("-", " "))

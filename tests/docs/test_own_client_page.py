@@ -67,7 +67,8 @@ async def _running(
     `before`: Python that runs first and makes its surroundings worse.
     """
     program = directory / "terminal.py"
-    program.write_text(SHORT_WAITS + before + CLIENT, "utf-8")
+    surroundings = f"exec({SHORT_WAITS + before!r}, {{}})\n"  # what they import is none of the client's
+    program.write_text(surroundings + CLIENT, "utf-8")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", str(program), house.url, str(directory / "terminal.key")),
         stdin=asyncio.subprocess.PIPE,

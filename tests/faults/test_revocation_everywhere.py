@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PROMISED_SECONDS = 1.0
 REVOCATIONS = 100
 AT_ONCE = 10
-AWAY_SECONDS = 3.5
+AWAY_SECONDS = 5.0
 SHUT_OUT = {"state-unavailable", "device-revoked"}
 
 

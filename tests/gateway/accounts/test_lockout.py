@@ -39,11 +39,12 @@ async def test_of_40_parallel_wrong_logins_at_a_limit_of_5_exactly_5_are_hashed(
     house = both
     await with_login(house)
     is_sqlite = house.gateway.administration.settings.effective_database_url.startswith("sqlite")
-    for email in (EMAIL,) if is_sqlite else (EMAIL, NOBODY):  # there one transaction writes at a time, whoever it is
+    # On SQLite one transaction writes at a time, whoever it is: a few show that nobody's tries are written too.
+    for email, at_once in ((EMAIL, 40), (NOBODY, 10 if is_sqlite else 40)):
         hashes.computed = 0
-        replies = await asyncio.gather(*(login(house, email, WRONG) for _ in range(40)))
+        replies = await asyncio.gather(*(login(house, email, WRONG) for _ in range(at_once)))
         assert hashes.computed == TRIES, email
-        assert sorted(reply.status for reply in replies) == [401] * TRIES + [429] * 35
+        assert sorted(reply.status for reply in replies) == [401] * TRIES + [429] * (at_once - TRIES)
         assert (await login(house, email, PASSWORD)).status == 429
         assert hashes.computed == TRIES
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 WRONG = "481516"
 PAIRS = samples(250)
-NOT_RECORDED = 60
-"""Enough to show that a try at an unknown number is not written down; so many pairs show a third of that difference."""
+NOT_RECORDED_EVERY = 4
+"""In each so manieth round, all along: enough to show that a try at an unknown number is not written down."""
 
 NOT_RECORDED_START = "3"
 """With which the numbers begin whose tries are not written down."""
@@ -70,7 +70,7 @@ async def answers(house: House) -> dict[str, list[Timed]]:
 
     async def lane(ats: range) -> None:
         for at in ats:
-            sorts = list(found)[: 3 if at < NOT_RECORDED else 2]
+            sorts = list(found)[: 2 if at // LANES % NOT_RECORDED_EVERY else 3]
             for sort in random.sample(sorts, len(sorts)):
                 phone = house.phone(f"198.{17 + int(starts[sort])}.{at // 250}.{at % 250 + 1}")
                 found[sort].append(await timed(phone, f"{starts[sort]}{at % count:04}"))

@@ -82,4 +82,6 @@ def test_what_reaches_over_the_edge_of_the_sheet_is_cut_off_there() -> None:
 
 def test_more_inks_than_a_palette_holds_are_drawn_by_the_nearest() -> None:
     inks = [Text(x=1, baseline=2 + n, words="ink", size=3, colour=(n * 9, 255 - n * 9, 128)) for n in range(28)]
-    assert 100 < len(colours(*inks)) <= 256
+    found = colours(*inks)
+    assert 100 < len(found) <= 256
+    assert inks[-1].colour in found
