@@ -10,15 +10,24 @@ BIN := $(VENV)/bin
 # The environment has no pip of its own where this Python's can install into it: to make one takes as long as most packages.
 FROM_AFAR := import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (22, 3))
 MADE_BY = $$($(BIN)/python -c "import sys; print(sys._base_executable)")
-INSTALL = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo "$(MADE_BY) -m pip --python $(BIN)/python") install \
-	--quiet --disable-pip-version-check --no-input
-# The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
-LOCKED = $(INSTALL) --no-deps --require-hashes --only-binary :all:
+PIP = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo "$(MADE_BY) -m pip --python $(BIN)/python")
+INSTALL = $(PIP) install --quiet --disable-pip-version-check --no-input
+# The lock names everything, so nothing is resolved: older pips would look for the newest release behind an extra.
+AS_LOCKED := --no-deps --require-hashes --only-binary :all:
+LOCKED = $(INSTALL) $(AS_LOCKED)
 # In two halves side by side: most of the work is unpacking and compiling, which pip does one file after the other.
 define install_locked
 rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".txt") }' $(1); \
 	$(LOCKED) $(2) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
 	$(LOCKED) $(2) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
+endef
+# The packages of the tests are many and large, and uv unpacks them in a third of the time. It knows nothing of an index
+# that pip is set to: there, and where it cannot for another reason, pip does it.
+define install_for_tests
+awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements/test.txt >$(VENV)/uv.txt; \
+	if ! $(PIP) config list 2>/dev/null | grep -q '[.]index-url=' && $(LOCKED) -r $(VENV)/uv.txt \
+	  && UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --python $(BIN)/python $(AS_LOCKED) -r requirements/test.txt; then exit 0; fi; \
+	$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
 endef
 # Two more than there are processors: tests wait for servers, browsers and disks of their own.
 PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
@@ -59,12 +68,8 @@ bench: $(VENV)/.test $(VENV)/.project ## the speed figures, as ratios within one
 vectors: $(VENV)/.test $(VENV)/.project ## make the protocol's test vectors anew (tests/protocol/vectors/)
 	@$(BIN)/python -m tests.protocol.vector_files
 
-lock: ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
-	@set -e; uv=$$(command -v uv || true); \
-	if [ -z "$$uv" ]; then \
-	  away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT INT TERM; \
-	  $(PYTHON) -m venv "$$away"; "$$away/bin/python" -m pip install --quiet --disable-pip-version-check uv; uv="$$away/bin/uv"; \
-	fi; \
+lock: $(VENV)/.test ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
+	@set -e; uv=$$(command -v uv || echo $(BIN)/uv); \
 	"$$uv" $(COMPILE) pyproject.toml --group pyproject.toml:build --group pyproject.toml:test -o requirements/test.txt >/dev/null; \
 	"$$uv" $(COMPILE) pyproject.toml --group pyproject.toml:build -c requirements/test.txt -o requirements/run.txt >/dev/null; \
 	if grep -nE '://|^ *--(extra-)?index|^ *--find' requirements/*.txt; then \
@@ -127,7 +132,7 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/.made
 
 $(VENV)/.test: requirements/test.txt | $(VENV)/.made
 	@echo "Installing the locked packages with the test parts (once) ..."
-	@$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
+	@$(call install_for_tests)
 	@touch $@
 
 # The project itself, editable: the commands stampgate and stampgate-kiosk. Its builder comes from the lock too, so this
