@@ -21,12 +21,14 @@ rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".tx
 	$(LOCKED) $(2) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
 	$(LOCKED) $(2) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
 endef
-# The packages of the tests are many and large, and uv unpacks them in a third of the time. It knows nothing of an index
-# that pip is set to: there, and where it cannot for another reason, pip does it.
+# The packages of the tests are many and large: uv, locked like them, unpacks them in a third of the time. It knows nothing
+# of an index that pip is set to, or of being told to ask none: there, and where it fails, pip does it all.
 define install_for_tests
 awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements/test.txt >$(VENV)/uv.txt; \
-	if ! $(PIP) config list 2>/dev/null | grep -q '[.]index-url=' && $(LOCKED) -r $(VENV)/uv.txt \
-	  && UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --python $(BIN)/python $(AS_LOCKED) -r requirements/test.txt; then exit 0; fi; \
+	if ! $(PIP) config list 2>/dev/null | grep -qE '[.](index-url|no-index)=' && $(LOCKED) -r $(VENV)/uv.txt; then \
+	  UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --python $(BIN)/python $(AS_LOCKED) -r requirements/test.txt && exit 0; \
+	  echo "uv could not install them (above); now pip tries." >&2; \
+	fi; \
 	$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
 endef
 # Two more than there are processors: tests wait for servers, browsers and disks of their own.
@@ -37,7 +39,7 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check bench vectors lock clean programs redis
+.PHONY: help run test check bench vectors lock clean redis
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,7 +50,7 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
 test: ## all checks beside all tests, with coverage
-	@$(MAKE) --no-print-directory programs & programs=$$!; \
+	@tests/servers/programs.sh & programs=$$!; \
 	$(MAKE) --no-print-directory $(VENV)/.test $(VENV)/.project || { wait $$programs; exit 1; }; \
 	$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
 	wait $$programs && $(MAKE) --no-print-directory redis || { kill $$check; wait $$check; exit 1; }; \
@@ -79,32 +81,6 @@ lock: $(VENV)/.test ## resolve requirements/*.txt anew (ARGS=--upgrade takes new
 clean: ## remove the virtual environment and every cache (demo-data stays)
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	@find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
-
-programs: # the tests drive the system's Chromium, and try the doctor through real proxies; installed where that takes no password
-	@browser=""; for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  if command -v $$name >/dev/null; then browser=$$name; fi; \
-	done; \
-	missing=""; for name in nginx caddy haproxy; do \
-	  PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$name >/dev/null || missing="$$missing $$name"; \
-	done; \
-	wanted=$$missing; \
-	if [ -n "$$STAMPGATE_TEST_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then browser=headless; \
-	else wanted="$$wanted chromium-headless-shell fonts-liberation"; fi; \
-	if [ -n "$$wanted" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "make test: installing $$(echo $$wanted) for the tests"; \
-	  export DEBIAN_FRONTEND=noninteractive; install="apt-get install -y -qq --no-install-recommends"; \
-	  apt-get update -qq; \
-	  if ! $$install $$wanted >/dev/null 2>&1; then for name in $$wanted; do $$install $$name >/dev/null; done; fi; \
-	  if command -v chromium-headless-shell >/dev/null; then browser=headless; fi; \
-	  if [ -z "$$browser" ] && $$install chromium >/dev/null; then browser=chromium; fi; \
-	  started=""; absent=""; for name in $$missing; do \
-	    if PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v $$name >/dev/null; then started="$$started $$name"; else absent="$$absent $$name"; fi; \
-	  done; missing=$$absent; \
-	  if [ -n "$$started" ] && [ -e /run/systemd/system ]; then systemctl disable --now --quiet $$started; fi; \
-	fi; \
-	if [ -n "$$missing" ]; then echo "make test: without$$missing the tests of these proxies are skipped" >&2; fi; \
-	if [ -n "$$browser" ]; then exit 0; fi; \
-	echo "make test: the browser tests need Chromium: install it, or name one in STAMPGATE_TEST_CHROMIUM" >&2; exit 1
 
 redis: # the tests start one of their own: the system's, else the one in a wheel, which there is up to Python 3.12
 	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then exit 0; fi; \
