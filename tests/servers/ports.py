@@ -6,7 +6,6 @@ import fcntl
 import os
 import random
 import socket
-import tempfile
 from pathlib import Path
 from typing import IO, Final
 
@@ -18,6 +17,9 @@ CLUSTER_BUS: Final = 10_000
 """What Redis Cluster adds to a server's port for its bus."""
 
 TRIES: Final = 500
+
+LOCKS: Final = Path("/tmp")
+"""The same for all, wherever their temporary files are."""
 
 _held: list[IO[bytes]] = []
 
@@ -43,7 +45,7 @@ def free_port(*, cluster_bus: bool = False) -> int:
 
 
 def _take(ports: list[int]) -> bool:
-    directory = Path(tempfile.gettempdir()) / f"stampgate-test-ports-{os.getuid()}"
+    directory = LOCKS / f"stampgate-test-ports-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
     locks: list[IO[bytes]] = []
     try:
