@@ -15,6 +15,7 @@ import slipcover
 from slipcover.slipcover import add_summaries
 
 from tests import in_memory, side_by_side
+from tests.gateway import forked
 from tests.servers import compiled_statements
 
 PRODUCT: Final = ("crypto", "storage", "gateway", "kiosk_client")
@@ -49,6 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     compiled_statements.share()
     in_memory.put_temporary_files()
+    if config.getoption("processes"):
+        forked.begin()
     if config.getoption("coverage") is None:
         return
     loaded = [name for name in sys.modules if name.partition(".")[0] in PRODUCT]

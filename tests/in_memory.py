@@ -5,12 +5,12 @@ On a disk that is a tenth of all the time. Only where there is plenty of memory,
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,11 @@ ROOM: Final = 4 * 2**30
 """Bytes that have to be free, of the file system and of the machine's memory; all tests together take a tenth of it."""
 
 NAME: Final = "stampgate-tests-"
+
+AT_LAST: Final = -200
+"""After all else that this process has to clean up: `multiprocessing` removes a directory of its own at -100."""
+
+_removals: list[Finalize] = []
 
 
 def put_temporary_files() -> None:
@@ -41,16 +46,13 @@ def put_temporary_files() -> None:
     place = unnamed.rename(unnamed.with_name(unnamed.name.removeprefix("new-")))
     place.chmod(0o711)  # PostgreSQL, as another user, has its data in it
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
-    atexit.register(_remove, place)
+    _removals.append(Finalize(None, shutil.rmtree, (place, True), exitpriority=AT_LAST))
 
 
 def keep() -> None:
     """Leave them there when this process ends, until the next run begins: there may be something to look at."""
-    atexit.unregister(_remove)
-
-
-def _remove(place: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
+    for removal in _removals:
+        removal.cancel()
 
 
 def _is_fit(place: Path) -> bool:

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import termios
-from multiprocessing import reduction
+from multiprocessing import forkserver, reduction
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG: Final = 1
 _forking = multiprocessing.get_context("forkserver")
 _forking.set_forkserver_preload(["tests.gateway.preloaded"])
+_server: Any = forkserver._forkserver
 
 Program = Literal["stampgate", "stampgate-kiosk"]
+
+
+def begin() -> None:
+    """Begin to import now, beside all else, once for all processes that are forked from this one.
+
+    Each of these would start a server of its own: that it is not the parent of this one keeps it from using it.
+    """
+    _server.ensure_running()
+    os.register_at_fork(after_in_child=lambda: setattr(_server, "ensure_running", lambda: None))
 
 
 class Forked:
