@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "demo.json"
 COMPANY: Final = "Rosenthal Bakery"
+TIMEZONE: Final = "Europe/Berlin"
 OWNER_NAME: Final = "Olivia Rosenthal"
 OWNER_EMAIL: Final = "olivia@rosenthal.example"
 PEOPLE: Final = (
@@ -79,7 +80,7 @@ async def prepare(administration: Administration) -> Demo:
 
 async def _make(administration: Administration) -> Demo:
     companies, people = administration.companies, administration.people
-    company = await companies.add(COMPANY, timezone="Europe/Berlin", locale="en", actor=ACTOR)
+    company = await companies.add(COMPANY, timezone=TIMEZONE, locale="en", actor=ACTOR)
     owner = await people.add(company.id, full_name=OWNER_NAME, email=OWNER_EMAIL, role="owner", actor=ACTOR)
     password = administration.randomness(PASSWORD_BYTES).hex()
     await administration.accounts.set_password(owner.id, password, actor=ACTOR)

@@ -59,10 +59,7 @@ def in_service(settings: Settings, address: str) -> Iterator[None]:
             _warn("data directory cannot be locked", error)
             is_free = True
         if not is_free:
-            raise DataDirectoryInUse(
-                f"{settings.data_dir} is served already, at {address_in_service(settings.data_dir) or 'another port'}: "
-                "end that gateway first, or choose another --data-dir"
-            )
+            raise _in_use(settings.data_dir, address_in_service(settings.data_dir) or "another port")
         closing.enter_context(_told(settings.data_dir, address))
         yield
 
@@ -80,6 +77,19 @@ def address_in_service(data_dir: Path) -> str | None:
             return read_public_url(os.pread(handle, LONGEST_ADDRESS, 0).decode())
     except (OSError, UnicodeDecodeError, FieldFault):
         return None
+
+
+def require_free(data_dir: Path) -> None:
+    """Raises `DataDirectoryInUse` when a gateway serves from this directory."""
+    address = address_in_service(data_dir)
+    if address is not None:
+        raise _in_use(data_dir, address)
+
+
+def _in_use(data_dir: Path, address: str) -> DataDirectoryInUse:
+    return DataDirectoryInUse(
+        f"{data_dir} is served already, at {address}: end that gateway first, or choose another --data-dir"
+    )
 
 
 @contextlib.contextmanager

@@ -32,15 +32,14 @@ from kiosk_client.parts import ceremony_of, client_of, key_change_of, store_of
 from kiosk_client.pin_entry import read_pin
 from kiosk_client.presentation import Condition, condition_of, rfc3339, show_condition, show_words, stamped_line
 from kiosk_client.stamp_once import stamp_once, stamped_json
-from kiosk_client.state_directory import state_dir_option
-from kiosk_client.wording import ENGLISH, Wording, plain
+from kiosk_client.state_directory import state_dir_option, way_to
+from kiosk_client.wording import ENGLISH, PROGRAM, CommandLine, Wording, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kiosk_client.key_store import KeyStore, StoredKey
 
-PROGRAM = "stampgate-kiosk"
 INTERRUPTED = 130
 NOBODY_READS = {errno.EPIPE: 1, errno.EIO: TERMINAL_GONE}
 """Exit codes by what writing came to: whoever read has seen enough, or the terminal is gone."""
@@ -76,8 +75,8 @@ app = typer.Typer(
 
 
 def _wording(state_dir: Path | None) -> Wording:
-    """Commands that are advised find the same state directory."""
-    return replace(ENGLISH, options=state_dir_option(state_dir, os.environ))
+    """Commands that are advised find this program and the same state directory."""
+    return replace(ENGLISH, command_line=CommandLine(way_to(sys.argv[0]), state_dir_option(state_dir, os.environ)))
 
 
 def _told_with(context: typer.Context, state_dir: Path | None) -> Path | None:
@@ -379,9 +378,9 @@ def clock(
     enrolled it says how to do that; while IT has not approved it shows the five words, and then becomes the clock by
     itself.
     """
-    store, options = store_of(state_dir), _wording(state_dir).options
+    store, wording = store_of(state_dir), _wording(state_dir)
     if not sys.stdin.isatty():
-        raise WrongUse(f"The clock needs a terminal; for scripts there is: {PROGRAM} stamp{options}")
+        raise WrongUse(f"The clock needs a terminal; for scripts there is: {wording.command('stamp')}")
     language = None if lang is None else lang.value
     full_screen = not plain and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
     if not full_screen:
@@ -390,11 +389,11 @@ def clock(
     with sole_user(store.directory, patience=PATIENCE):
         store.seal()
         if full_screen:
-            screen = on_the_screen(store, ca_file, language, options, ascii_only=ascii_only)
+            screen = on_the_screen(store, ca_file, language, wording.command_line, ascii_only=ascii_only)
             interrupted = asyncio.run(screen)
         else:
             client = _client(require_active(store.load()), ca_file)
-            interrupted = asyncio.run(line_by_line(store, client, language, options))
+            interrupted = asyncio.run(line_by_line(store, client, language, wording.command_line))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -407,7 +406,7 @@ def run(arguments: Sequence[str]) -> int:
     except KioskError as fault:
         return _failed(fault.told(telling.wording), fault.exit_code)
     except typer.TyperException as fault:
-        said = plain(" ".join(fault.format_message().split()))
+        said = plain(" ".join(fault.format_message().replace("Value error, ", "").split()))
         return _failed(f"{said} (see {_command_of(fault)} --help)", fault.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED

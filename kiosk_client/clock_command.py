@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kiosk_client.client import KioskClient
     from kiosk_client.key_store import KeyStore
-
+    from kiosk_client.wording import CommandLine
 
 TERMINAL_GONE: Final = 128 + signal.SIGHUP
 """The exit code when the terminal went away, as a shell tells it of what the news ended."""
@@ -32,7 +32,7 @@ SCREEN_WRITER: Final = "textual-output"
 
 
 async def on_the_screen(
-    store: KeyStore, ca_file: Path | None, language: str | None, options: str, *, ascii_only: bool
+    store: KeyStore, ca_file: Path | None, language: str | None, command_line: CommandLine, *, ascii_only: bool
 ) -> bool:
     """Run it on the whole screen; returns whether Ctrl-C ended it."""
     for name in [name for name in os.environ if name.startswith("TEXTUAL")]:
@@ -48,7 +48,7 @@ async def on_the_screen(
         make_key_change=lambda client: key_change_of(store, client),
     )
     fraction = random.SystemRandom().random
-    door = Door(parts, clock=time.monotonic, fraction=fraction, language=language, options=options)
+    door = Door(parts, clock=time.monotonic, fraction=fraction, language=language, command_line=command_line)
     glyphs = ASCII if ascii_only else glyphs_for(sys.stdout.encoding, os.environ.get("TERM"))
     screen = ClockApp(door, glyphs)
     usual, threading.excepthook = threading.excepthook, _end_with_the_terminal
@@ -76,13 +76,13 @@ def _end_with_the_terminal(failed: threading.ExceptHookArgs) -> None:
     threading.__excepthook__(failed)
 
 
-async def line_by_line(store: KeyStore, client: KioskClient, language: str | None, options: str) -> bool:
+async def line_by_line(store: KeyStore, client: KioskClient, language: str | None, command_line: CommandLine) -> bool:
     """Run it line by line; returns whether Ctrl-C ended it."""
     received = set[signal.Signals]()
     async with client:
         with TerminalKeys(sys.stdin.fileno(), sys.stdout, clock=time.monotonic) as keys:
             key_change = key_change_of(store, client)
-            prompt = ClockPrompt(client, keys, language=language, options=options, key_change=key_change)
+            prompt = ClockPrompt(client, keys, language=language, command_line=command_line, key_change=key_change)
             running = asyncio.create_task(prompt.run())
 
             def end(number: signal.Signals) -> None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from kiosk_client.answers import ACTIONS, DeviceAnswer, SignIn, Stamped, Status
 from kiosk_client.errors import ActionNotValid, DeviceRefused, KioskError
 from kiosk_client.terminal_keys import CLEAR_SCREEN, Idle, TerminalKeys
-from kiosk_client.wording import Wording, duration, moment, plain, wording_for
+from kiosk_client.wording import CommandLine, Wording, duration, moment, plain, wording_for
 
 if TYPE_CHECKING:
     from kiosk_client.client import KioskClient
@@ -53,7 +53,7 @@ class ClockPrompt:
         keys: TerminalKeys,
         *,
         language: str | None = None,
-        options: str = "",
+        command_line: CommandLine | None = None,
         timing: Timing | None = None,
         key_change: KeyChange | None = None,
     ) -> None:
@@ -61,9 +61,9 @@ class ClockPrompt:
         self._key_change = key_change
         self._keys = keys
         self._language = language
-        self._options = options
+        self._command_line = command_line
         self._timing = timing or Timing()
-        self._wording: Wording = wording_for(language, options, stamping=True)
+        self._wording: Wording = wording_for(language, command_line, stamping=True)
         self._zone: tzinfo = UTC
         self._probe_at = 0.0
         self._notice = ""
@@ -120,7 +120,7 @@ class ClockPrompt:
         before = self._notice, self._wording, self._zone
         company = device.company
         locale = self._language or (company.locale if company else None)
-        self._wording = wording_for(locale, self._options, stamping=True)
+        self._wording = wording_for(locale, self._command_line, stamping=True)
         self._zone = zone_of(company.timezone if company else None)
         place = " · ".join(plain(text) for text in (device.label, device.location) if text)
         self._notice = f"{BOLD}{plain(company.name) if company else ''}{PLAIN}\r\n{place}\r\n"

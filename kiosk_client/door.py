@@ -17,7 +17,7 @@ from kiosk_client.answers import ACTIONS
 from kiosk_client.clock_prompt import DONE, OF_ONE_PERSON, Timing, zone_of
 from kiosk_client.enrolment import POLL_SECONDS, words_of
 from kiosk_client.errors import ActionNotValid, DeviceRefused, KioskError, NotEnrolled
-from kiosk_client.wording import Wording, moment, plain, wording_for
+from kiosk_client.wording import CommandLine, Wording, moment, plain, wording_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -94,7 +94,7 @@ class Parts:
 class Door:
     """One terminal at one door. ``clock`` gives seconds that never jump; ``fraction`` a random number in [0, 1).
 
-    ``options`` is what the commands that it advises end with.
+    Commands are advised as ``command_line`` says.
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class Door:
         clock: Clock,
         fraction: Callable[[], float],
         language: str | None = None,
-        options: str = "",
+        command_line: CommandLine | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._parts = parts
         self._clock = clock
         self._fraction = fraction
         self._language = language
-        self._options = options
+        self._command_line = command_line
         self._timing = timing or Timing()
         self._client: KioskClient | None = None
         self._key_change: KeyChange | None = None
@@ -129,7 +129,7 @@ class Door:
         self.words: tuple[str, ...] = ()
         self.company = ""
         self.place = ""
-        self.wording: Wording = wording_for(language, options, stamping=True)
+        self.wording: Wording = wording_for(language, command_line, stamping=True)
         self.zone: tzinfo = UTC
 
     @property
@@ -176,6 +176,7 @@ class Door:
                 self._finish()
             case Stage.FAULT | Stage.NOT_ENROLLED:
                 self._look_at = self._clock()
+                self._pause = self._timing.retry  # whoever stands there has not made the gateway's trouble last longer
             case _:
                 return  # an answer is under way: a key pressed for the last question must not answer the next
 
@@ -332,7 +333,7 @@ class Door:
         stored, known = self._parts.store.load(), self._stored
         if stored is None or stored.state == "new":
             await self._hang_up()
-            raise NotEnrolled("" if stored is None else " yet: the enrolment is not finished")
+            raise NotEnrolled
         same = known is not None and (stored.enrolment_id, stored.state) == (known.enrolment_id, known.state)
         if self._client is None or not same:
             await self._hang_up()
@@ -351,7 +352,7 @@ class Door:
         """Company, place, language and zone as the gateway tells them."""
         company = device.company
         locale = self._language or (company.locale if company else None)
-        self.wording = wording_for(locale, self._options, stamping=True)
+        self.wording = wording_for(locale, self._command_line, stamping=True)
         self.zone = zone_of(company.timezone if company else None)
         self.company = plain(company.name) if company else ""
         self.place = " · ".join(plain(text) for text in (device.label, device.location) if text)

@@ -142,11 +142,9 @@ class Enrolment:
 
     async def _resume(self, stored: StoredKey, wanted: EnrolmentWanted) -> StoredKey:
         """What became of the stored key; ``new`` when the gateway has still to be asked with a code."""
-        if stored.state == "active":
-            raise AlreadyEnrolled(f" at {stored.url}")
-        if stored.url != wanted.address.origin and wanted.code is None:
-            raise AlreadyEnrolled(f" in part at {stored.url}")
         same_gateway = stored.url == wanted.address.origin
+        if stored.state == "active" or (wanted.code is None and not same_gateway):
+            raise AlreadyEnrolled(stored.url)
         if same_gateway:
             stored = replace(stored, ca_file=wanted.ca_file or stored.ca_file)
             try:

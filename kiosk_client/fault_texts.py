@@ -1,8 +1,9 @@
 """What each fault means to a person, and what to do, by problem name.
 
 The names without a place in the protocol are our own, for what goes wrong on this side. ``{}`` is filled with the
-cause, ``{options}`` with what an advised command needs besides, as the last thing in its sentence and without a full
-stop, so that it can be copied, and ``{stamping}`` with what it means to somebody who wants to stamp.
+cause, ``stampgate-kiosk`` with the way to this program, ``{options}`` with what an advised command needs besides, as
+the last thing in its sentence and without a full stop, so that it can be copied, and ``{stamping}`` with what it means
+to somebody who wants to stamp.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ FAULTS_ENGLISH: Mapping[str, str] = {
     "insecure-http": "{} is plain HTTP: PINs would travel readable for everyone on the way. Use https, or allow it "
     "with --insecure-http for a test.",
     "key-store": "{}",
-    "not-enrolled": "This terminal is not enrolled{}. Run: stampgate-kiosk enrol URL --code CODE{options}",
+    "not-enrolled": "This terminal is not enrolled. Run: stampgate-kiosk enrol URL --code CODE{options}",
     "not-approved": "The enrolment of this terminal is not finished: IT has to approve it. Then run: stampgate-kiosk "
     "status{options}",
-    "already-enrolled": "This terminal is enrolled already{}. To give it up and enrol anew: --force. To see how it "
+    "already-enrolled": "This terminal has a key for {} already. To give it up and enrol anew: --force. To see how it "
     "stands: stampgate-kiosk status{options}",
     "enrolment-ended": "The enrolment has ended: IT denied it, or nobody approved it within 30 minutes. Ask IT for a "
     "new code and run: stampgate-kiosk enrol URL --code CODE{options}",
-    "unreachable": "The gateway cannot be reached{}. {stamping} Check the network; if it lasts, tell IT.",
+    "unreachable": "The gateway cannot be reached ({}). {stamping} Check the network; if it lasts, tell IT.",
     "certificate": "The gateway's certificate is not trusted ({}). With a private CA give its file by --ca-file; "
     "otherwise tell IT.",
     "tls-missing": "The gateway at {} does not speak TLS. It, or a proxy before it, has to: tell IT.",
@@ -80,14 +81,14 @@ FAULTS_GERMAN: Mapping[str, str] = {
     "insecure-http": "{} ist unverschlüsseltes HTTP: PINs wären unterwegs für jeden lesbar. Bitte https verwenden oder "
     "zum Testen mit --insecure-http erlauben.",
     "key-store": "{}",
-    "not-enrolled": "Dieses Terminal ist nicht angemeldet{}. Befehl: stampgate-kiosk enrol URL --code CODE{options}",
+    "not-enrolled": "Dieses Terminal ist nicht angemeldet. Befehl: stampgate-kiosk enrol URL --code CODE{options}",
     "not-approved": "Die Anmeldung dieses Terminals ist nicht abgeschlossen: Die IT muss sie freigeben. Danach: "
     "stampgate-kiosk status{options}",
-    "already-enrolled": "Dieses Terminal ist schon angemeldet{}. Aufgeben und neu anmelden: --force. Zum Nachsehen: "
-    "stampgate-kiosk status{options}",
+    "already-enrolled": "Dieses Terminal hat schon einen Schlüssel für {}. Aufgeben und neu anmelden: --force. Zum "
+    "Nachsehen: stampgate-kiosk status{options}",
     "enrolment-ended": "Die Anmeldung des Terminals ist beendet: abgelehnt oder nicht innerhalb von 30 Minuten "
     "bestätigt. Bitte bei der IT einen neuen Code holen.",
-    "unreachable": "Der Server ist nicht erreichbar{}. {stamping} Netz prüfen; wenn es dauert, die IT verständigen.",
+    "unreachable": "Der Server ist nicht erreichbar ({}). {stamping} Netz prüfen; wenn es dauert, die IT verständigen.",
     "certificate": "Dem Zertifikat des Servers wird nicht vertraut ({}). Bitte die IT verständigen.",
     "tls-missing": "Der Server unter {} spricht kein TLS. Er oder ein Proxy vor ihm muss es: die IT verständigen.",
     "unexpected-answer": "Es hat etwas anderes als der Server geantwortet ({}). Adresse und Proxy prüfen.",

@@ -161,9 +161,9 @@ class GatewayConnection:
                 raise TlsMissing(self.address.origin) from None
             raise CertificateRefused(_certificate_cause(fault)) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise GatewayUnreachable(f" at {self.address.origin}") from None
+            raise GatewayUnreachable(self.address.origin) from None
         except (_ConnectionLost, TimeoutError, aiohttp.ClientPayloadError, aiohttp.ClientOSError) as lost:
-            raise GatewayUnreachable(f" at {self.address.origin}", maybe_processed=True) from lost
+            raise GatewayUnreachable(self.address.origin, maybe_processed=True) from lost
         except aiohttp.ClientError as fault:
             raise UnexpectedAnswer(type(fault).__name__, maybe_processed=True) from None
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import qrcode
 import typer
+from qrcode.constants import ERROR_CORRECT_L
 
 from kiosk_client.wording import ENGLISH, duration, plain
 
@@ -27,10 +29,13 @@ KEY_WARNING_DAYS = 14
 
 DAY_SECONDS = 86_400
 
+BESIDE_THE_CODE = 32
+"""Columns for the words: the longest have 8 letters."""
+
 
 def qr_code(text: str) -> str:
     """``text`` as a QR code of half blocks, dark on light whatever the terminal's colours are."""
-    code = qrcode.QRCode(border=2)
+    code = qrcode.QRCode(border=2, error_correction=ERROR_CORRECT_L)  # the smallest: a screen has no scratches
     code.add_data(text)
     drawn = io.StringIO()
     code.print_ascii(out=drawn, invert=True)
@@ -38,18 +43,22 @@ def qr_code(text: str) -> str:
 
 
 def show_words(words: tuple[str, ...], thumbprint: str) -> None:
-    """The five words, numbered as IT is asked for them, and the thumbprint to scan."""
-    typer.echo("")
-    typer.echo("Tell IT these words, or let IT scan the code below:")
-    typer.echo("")
-    for place, word in enumerate(words, 1):
-        spaced = " ".join(word.upper())
-        typer.echo(f"    {place}  " + typer.style(spaced, bold=True))
-    typer.echo("")
-    typer.echo("Words: " + " ".join(words))
-    typer.echo(f"Thumbprint: {thumbprint}")
-    typer.echo("")
-    typer.echo(qr_code(thumbprint))
+    """The five words, numbered as IT is asked for them, and the thumbprint to scan.
+
+    The words are beside the code, so that all is to be seen at once on a screen of 24 lines; on a narrow one they come
+    last, where they are not scrolled away.
+    """
+    code = qr_code(thumbprint).splitlines()
+    told = ["Tell IT these words, or let", "IT scan this code:", ""]
+    told += [f"  {place}  " + typer.style(" ".join(word.upper()), bold=True) for place, word in enumerate(words, 1)]
+    if shutil.get_terminal_size().columns >= len(code[0]) + BESIDE_THE_CODE:
+        above = (len(code) - len(told)) // 2
+        told = [""] * above + told + [""] * (len(code) - len(told) - above)
+        lines = [f"{drawn}   {text}".rstrip() for drawn, text in zip(code, told, strict=True)]
+    else:
+        lines = [*code, *told]
+    for line in ("", *lines, "Words: " + " ".join(words), f"Thumbprint: {thumbprint}"):
+        typer.echo(line)
 
 
 def stamped_line(sign_in: SignIn, stamped: Stamped, zone: tzinfo) -> str:

@@ -239,7 +239,7 @@ class SignedHttp:
         problem = problem_of(reply)
         if problem is None:
             if reply.status in (502, 503, 504):  # a proxy whose gateway is away; it may have passed the request on
-                raise GatewayUnreachable(f" (a proxy answers {reply.status})", maybe_processed=reply.status != 503)
+                raise GatewayUnreachable(f"proxy: {reply.status}", maybe_processed=reply.status != 503)
             raise UnexpectedAnswer(f"status {reply.status}", maybe_processed=reply.status >= 500)
         retry_at = None
         if reply.status == 429 and reply.retry_after is not None:

@@ -1,10 +1,14 @@
-"""Where a terminal's state is kept, and how a command that is advised finds it again."""
+"""Where a terminal's state is kept, and how a command that is advised finds it, and this program, again."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kiosk_client.wording import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,3 +29,15 @@ def state_dir_option(state_dir: Path | None, environment: Mapping[str, str]) -> 
     if state_dir is None or state_dir.absolute() == default_state_dir(environment):
         return ""
     return f" --state-dir {shlex.quote(str(state_dir.absolute()))}"
+
+
+def way_to(called: str) -> str:
+    """How a shell finds this program: its name where it is on the PATH, else the way from here to what was ``called``.
+
+    The name too when it was called in another way, by ``python -m``.
+    """
+    path = Path(called).absolute()
+    if path.name != PROGRAM or not path.exists() or shutil.which(PROGRAM):
+        return PROGRAM
+    # A name without a slash a shell looks for on the PATH alone.
+    return shlex.quote(os.path.join(os.path.relpath(path.parent), PROGRAM))  # noqa: PTH118 - keeps ./

@@ -6,6 +6,7 @@ One frozen value per language, so that a missing sentence is a type error and no
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING
@@ -20,6 +21,32 @@ if TYPE_CHECKING:
 
 SOON = 90.0
 """Below so many seconds of waiting a countdown says more than a minute of the clock."""
+
+
+PROGRAM = "stampgate-kiosk"
+
+_PLACES = re.compile(r"\{stamping\} |\{\w*\}|" + PROGRAM)
+"""All are filled in at once: nothing that is filled in is read as a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """How a command is typed here, so that one that is advised can be copied."""
+
+    program: str = PROGRAM
+    """Its name, or the way to it."""
+
+    options: str = ""
+    """What every command has to end with: `` --state-dir /srv/terminal``, or nothing."""
+
+    @property
+    def filled(self) -> Mapping[str, str]:
+        """What stands in the place of what in a text."""
+        return {PROGRAM: self.program, "{options}": self.options}
+
+    def told(self, text: str) -> str:
+        """``text``, with no other places to fill in, and the commands in it as they are typed here."""
+        return _PLACES.sub(lambda place: self.filled[place[0]], text)
 
 
 def plain(text: str) -> str:
@@ -71,33 +98,33 @@ class Wording:
     stamping: bool = False
     """Whether whoever reads this wants to stamp: then a fault says so when that cannot be done."""
 
-    options: str = ""
-    """What every command that is advised has to end with here: `` --state-dir /srv/terminal``, or nothing."""
+    command_line: CommandLine = CommandLine()
 
     def command(self, words: str) -> str:
         """The command to advise: ``stampgate-kiosk`` with ``words``, as it has to be typed here."""
-        return f"stampgate-kiosk {words}{self.options}"
+        return self.command_line.told(f"{PROGRAM} {words}{{options}}")
 
     @property
     def steps_to_enrol(self) -> tuple[str, ...]:
         """How to enrol, a line each."""
-        return tuple(step.replace("{options}", self.options) for step in self.how_to_enrol)
+        return tuple(self.command_line.told(step) for step in self.how_to_enrol)
 
     def fault(
         self, problem: str, cause: str = "", retry_at: datetime | None = None, retry_after: float | None = None
     ) -> str:
         """What is wrong and what to do, on one line. ``cause`` fills the text's ``{}`` or follows an unknown name."""
-        text = self.faults.get(problem)
-        if text is None:
-            text = self.unknown_fault.replace("{problem}", plain(problem)).replace("{}", plain(cause))
-        else:
-            text = text.replace("{}", plain(cause))
-            text = text.replace("{stamping}", self.no_stamping if self.stamping else "")
+        filled = {
+            "{}": " ".join(plain(cause).split()),
+            "{problem}": plain(problem),
+            "{stamping} ": f"{self.no_stamping} " if self.stamping else "",
+            **self.command_line.filled,
+        }
+        text = _PLACES.sub(lambda place: filled[place[0]], self.faults.get(problem, self.unknown_fault)).strip()
         if retry_at is not None and (retry_after is None or retry_after >= SOON):
             text += " " + self.try_again_at.format(f"{full_minute(retry_at):%H:%M}")
         elif retry_after is not None and problem not in ("busy", "state-unavailable"):
             text += " " + self.try_again_in.format(max(1, math.ceil(retry_after)))
-        return " ".join(text.split()).replace("{options}", self.options)
+        return text
 
     def date(self, now: datetime) -> str:
         """``Fri 2025-11-21`` or ``Fr 21.11.2025``, independent of the machine's locale."""
@@ -249,10 +276,10 @@ GERMAN = Wording(
 LANGUAGES: Mapping[str, Wording] = {"en": ENGLISH, "de": GERMAN}
 
 
-def wording_for(locale: str | None, options: str = "", *, stamping: bool = False) -> Wording:
+def wording_for(locale: str | None, command_line: CommandLine | None = None, *, stamping: bool = False) -> Wording:
     """German for ``de``, ``de-AT``, ``de_CH`` …; English for everything else.
 
-    Advised commands end with ``options``; ``stamping`` when it is for somebody who wants to stamp.
+    Commands are advised as ``command_line`` says; ``stamping`` when it is for somebody who wants to stamp.
     """
     language = LANGUAGES.get((locale or "en").lower().replace("_", "-").split("-")[0], ENGLISH)
-    return replace(language, options=options, stamping=stamping)
+    return replace(language, command_line=command_line or CommandLine(), stamping=stamping)

@@ -30,6 +30,7 @@ GROUPS: Final = (
     "user",
     "device",
     "public_link",
+    "stamp",
     "lockout",
     "audit",
     "db",

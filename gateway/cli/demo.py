@@ -45,15 +45,18 @@ def register(app: typer.Typer) -> None:
         """Show everything at once: a company, people with PINs, a terminal that stamps, a link for a phone."""
         from gateway.listening import AddressInUse, bind
 
+        data_dir = data_dir or chosen_data_dir.get() or DEFAULT_DIRECTORY
         host = "0.0.0.0" if lan else "127.0.0.1"  # noqa: S104 - what --lan is for
         try:
             listening = bind(host, port)
         except AddressInUse as error:
+            from gateway.in_service import require_free
+
+            require_free(data_dir)  # or whoever does what the other refusal advises would be refused once more
             raise Refusal(str(error)) from None
         from gateway import logs
         from gateway.settings import Settings
 
-        data_dir = data_dir or chosen_data_dir.get() or DEFAULT_DIRECTORY
         chosen_data_dir.set(data_dir)  # for what is printed to be typed next
         bound = listening.getsockname()[1]
         name = lan_address() if lan else "localhost"
@@ -111,11 +114,13 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal, *, lan: bo
     )
     say()
     say(f"Terminal   enrolled, key in {terminal.directory}")
-    say(f"           {await _stamp(demo, terminal)}")
+    for told in await _stamp(demo, terminal):
+        say(f"           {told}")
     say(f"           try it: {line('stampgate-kiosk', 'clock', '--state-dir', str(terminal.directory))}")
     port = administration.settings.port
     say(f"Browser    http://localhost:{port}/kiosk is one too, with a code of the next line")
     say(f"Add yours  {command('device', 'add', 'Front door', company=COMPANY)}")
+    say(f"Stamps     {command('stamp', 'list', company=COMPANY)}")
     say(f"Console    {url}/console")
     say(f"Owner      {demo.owner_email} · password {demo.owner_password}")
     say(f"Register   {url}/console/sign-up founds a company of your own beside this one")
@@ -139,14 +144,20 @@ async def _show(gateway: Gateway, demo: Demo, terminal: DemoTerminal, *, lan: bo
     say("Ctrl-C stops it.")
 
 
-async def _stamp(demo: Demo, terminal: DemoTerminal) -> str:
+async def _stamp(demo: Demo, terminal: DemoTerminal) -> tuple[str, ...]:
     """Stamp once, signed, and tell what came of it; a demo that was played with must still start."""
+    from gateway.demo import TIMEZONE
+    from gateway.stamping.local_day import zone_named
     from kiosk_client.errors import KioskError
 
     person = demo.people[-1]  # the first ones are those that people try
     try:
         stamped = await terminal.stamp(person)
     except KioskError as error:
-        return f"no stamp this time: {error.message}"
+        return (f"no stamp this time: {error.message}",)
     stamp = stamped.stamp
-    return f"signed stamp: {person.name} · {stamp.action} · {stamp.at:%H:%M:%S} UTC · tier {stamp.tier} · {stamp.id}"
+    at = stamp.at.astimezone(zone_named(TIMEZONE))
+    return (
+        f"signed stamp (one at each start): {person.name} · {stamp.action} · tier {stamp.tier}",
+        f"at {at:%H:%M:%S %Z} · {stamp.id}",
+    )

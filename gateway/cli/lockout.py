@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
-from gateway.cli.naming import some_companies
+from gateway.cli.naming import some_companies, the_user
 from gateway.cli.output import emit_items, emit_json, hint, local_time, rfc3339, say, table
-from gateway.cli.refusals import WrongUse
+from gateway.cli.refusals import Refusal, WrongUse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.administration import Administration
     from gateway.lockouts.service import Locked
 
@@ -50,7 +53,7 @@ def register(app: typer.Typer) -> None:
         site: Administration,
         lockout: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[ID]...", help="As `lockout list` shows them.", show_default=False),
+            typer.Argument(metavar="[WHO]...", help="People, or ids of `lockout list`.", show_default=False),
         ] = None,
         everything: Annotated[bool, typer.Option("--all", help="Every lock that ends by itself.")] = False,
         company: Company = None,
@@ -58,11 +61,12 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Unlock before the time. The limit of a whole year is lifted by a new PIN only: `user set-pin`."""
         if everything == bool(lockout):
-            raise WrongUse("name the locks by their ids, or all of them with --all")
+            raise WrongUse("say whose lock, or which one by its id, or all of them with --all")
         within = await some_companies(site, company)
         company_id = within.id if within else None
         if lockout:
-            cleared = await site.lockouts.clear(lockout, company_id=company_id, actor=ACTOR)
+            chosen = await _chosen(site, lockout, company, await site.lockouts.list_(company_id))
+            cleared = await site.lockouts.clear(chosen, company_id=company_id, actor=ACTOR)
         else:
             cleared = await site.lockouts.clear_all(company_id, actor=ACTOR)
         if as_json:
@@ -72,6 +76,30 @@ def register(app: typer.Typer) -> None:
         left = [locked for locked in await site.lockouts.list_(company_id) if not locked.ends_by_itself]
         if everything and left:
             hint(f"{len(left)} over the limit of a year stay locked until a new PIN is set.")
+
+
+def _is_id(name: str) -> bool:
+    """Whether it can only be an id: of a lock that is over, maybe."""
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _chosen(site: Administration, named: Sequence[str], company: str | None, locks: Sequence[Locked]) -> set[str]:
+    """The ids of the locks that are named, themselves or by whose they are. Raises `Refusal` and `WrongUse`."""
+    chosen = set[str]()
+    for name in named:
+        if _is_id(name):
+            chosen.add(name)
+            continue
+        user = await the_user(site, name, company)
+        own = {one.lockout.id for one in locks if one.lockout.user_id == user.id}
+        if not own:
+            raise Refusal(f"{user.full_name} is not locked")
+        chosen |= own
+    return chosen
 
 
 def as_document(locked: Locked) -> dict[str, Any]:

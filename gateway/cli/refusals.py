@@ -81,8 +81,16 @@ def _of_the_parser(error: TyperException) -> str | None:
 def _explain_problem(problem: Problem) -> tuple[str, int]:
     if not problem.errors:
         return _one_line(problem.detail), FAILURE
-    faults = "; ".join(f"{fault.field}: {fault.message}" for fault in problem.errors)
+    faults = "; ".join(f"{_called(fault.field)}: {fault.message}" for fault in problem.errors)
     return _one_line(faults), WRONG_USE if problem.status == 400 else FAILURE
+
+
+def _called(field: str) -> str:
+    """A member of a request as people call it: `words.4` is word 4, `allowed_networks.0` is allowed networks 1."""
+    name, _, place = field.partition(".")
+    if place.isdigit():
+        return f"word {place}" if name == "words" else f"{name.replace('_', ' ')} {int(place) + 1}"
+    return field.replace("_", " ")
 
 
 def _one_line(text: str) -> str:

@@ -51,7 +51,7 @@ class TrustPage:
             .render(
                 _=load_catalogues()[language].gettext,
                 lang=language,
-                languages={"en": "English", "de": "Deutsch"},
+                languages={"de": "Deutsch", "en": "English"},
                 style=style.address,
                 icon=icon.address,
                 fingerprint=root.fingerprint if root is not None else None,

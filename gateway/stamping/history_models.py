@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -129,6 +130,11 @@ class PresenceAnswer(Answer):
 def place_of(stamp: ListedStamp) -> str:
     """Return the cursor of the page behind a stamp."""
     return f"{round(stamp.at * 1000)}.{stamp.id}"
+
+
+def is_place(cursor: str) -> bool:
+    """Tell whether `read_place` can read it."""
+    return re.fullmatch(_PLACE, cursor, re.ASCII) is not None
 
 
 def read_place(cursor: str | None) -> tuple[float, str] | None:

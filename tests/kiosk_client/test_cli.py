@@ -119,7 +119,7 @@ async def test_status_of_a_gateway_that_is_away(
     assert await cli("status") == 4
     out = capsys.readouterr().out
     assert "not reachable" in out
-    assert f"The gateway cannot be reached at {gateway.url}. Check the network" in out
+    assert f"The gateway cannot be reached ({gateway.url}). Check the network" in out
 
 
 @pytest.mark.usefixtures("pin_on_stdin")
@@ -140,7 +140,7 @@ async def test_only_whoever_stamps_is_told_that_nothing_can_be_stamped(
     assert store.restore()
     assert await cli("stamp", "clock_in", "--number", NUMBER, "--pin-stdin") == 4
     err = capsys.readouterr().err
-    assert f"cannot be reached at {gateway.url}. Nothing can be stamped now. Check the network" in err
+    assert f"cannot be reached ({gateway.url}). Nothing can be stamped now. Check the network" in err
 
 
 async def test_a_key_that_expires_soon_is_told(

@@ -59,6 +59,31 @@ async def test_a_terminal_is_enrolled_and_says_what_comes_next(
     assert stored.gateway_keyid == gateway.key.keyid
 
 
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (40, 0)])
+async def test_all_that_it_is_told_is_to_be_seen_at_once_on_a_console(
+    gateway: FakeGateway,
+    cli: Cli,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    lines: int,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    running = asyncio.create_task(cli("enrol", gateway.url, "--code", CODE))
+    await until(lambda: gateway.seen("/device") >= 2)
+    shown = capsys.readouterr().out.splitlines()
+    gateway.approve()
+    assert await running == 0
+    assert "Waiting for approval" in shown[-1]
+    if lines:
+        assert len(shown) < lines  # the cursor has one too
+        assert max(map(len, shown)) <= columns
+    words = next(line for line in shown if line.startswith("Words: ")).split()[1:]
+    places = [shown.index(line) for word in words for line in shown if line.endswith(" ".join(word.upper()))]
+    assert len(places) == 5
+    assert all(len(shown) - place < 24 for place in places)
+
+
 async def test_json_is_one_object_per_step(
     gateway: FakeGateway, store: KeyStore, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,7 +202,7 @@ async def test_an_enrolled_key_is_not_overwritten(
     gateway: FakeGateway, store: KeyStore, enrolled: StoredKey, cli: Cli, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await cli("enrol", gateway.url, "--code", CODE) == 1
-    assert "enrolled already" in capsys.readouterr().err
+    assert "has a key for" in capsys.readouterr().err
     assert the_key(store).key.keyid == enrolled.key.keyid
 
 

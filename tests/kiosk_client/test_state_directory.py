@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kiosk_client import KeyStore
-from kiosk_client.state_directory import default_state_dir, state_dir_option
-from kiosk_client.wording import wording_for
+from kiosk_client.state_directory import default_state_dir, state_dir_option, way_to
+from kiosk_client.wording import PROGRAM, CommandLine, wording_for
 from tests.gateway.forked import Forked
 from tests.gateway.waiting import until
 from tests.kiosk_client.conftest import CODE
@@ -53,9 +53,37 @@ def test_a_directory_is_named_unless_it_is_the_default(directory: str | None, op
     assert state_dir_option(None if directory is None else Path(directory), XDG) == option
 
 
+def test_a_program_that_no_shell_finds_by_its_name_is_advised_by_the_way_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "a venv" / "bin"
+    there.mkdir(parents=True)
+    (there / PROGRAM).write_text("#!/bin/sh\n")
+    (there / PROGRAM).chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    assert way_to(f"a venv/bin/{PROGRAM}") == f"'a venv/bin/{PROGRAM}'"
+    monkeypatch.chdir(there)
+    assert way_to(PROGRAM) == f"./{PROGRAM}"
+    assert way_to("/somewhere/kiosk_client/__main__.py") == PROGRAM
+    assert way_to(f"/gone/{PROGRAM}") == PROGRAM
+    monkeypatch.setenv("PATH", str(there))
+    assert way_to(str(there / PROGRAM)) == PROGRAM
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_advised_commands_lead_to_the_program(language: str) -> None:
+    here = wording_for(language, CommandLine(".venv/bin/stampgate-kiosk"))
+    told = [here.fault(problem) for problem in here.faults] + list(here.steps_to_enrol) + [here.command("clock")]
+    commands = [text for text in told if PROGRAM in text]
+    assert [text for text in commands if ".venv/bin/stampgate-kiosk " not in text] == []
+    cause = "Another stampgate-kiosk {options} is at work"
+    assert here.fault("key-store", cause) == cause
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_every_command_that_is_advised_ends_with_the_options(language: str) -> None:
-    here = wording_for(language, " --state-dir /srv/gate")
+    here = wording_for(language, CommandLine(options=" --state-dir /srv/gate"))
     told = [here.fault(problem) for problem in here.faults] + list(here.steps_to_enrol) + [here.command("clock")]
     commands = [text for text in told if "stampgate-kiosk" in text]
     assert len(commands) >= 5

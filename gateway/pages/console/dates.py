@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from gateway.stamping.local_day import date_of
@@ -74,6 +75,12 @@ class Dates:
     def field(self, at: float) -> str:
         """A local time as the value of a field for one (HTML, "datetime-local")."""
         return f"{datetime.fromtimestamp(at, self.zone):%Y-%m-%dT%H:%M:%S}"
+
+    def offset(self, milliseconds: float) -> str:
+        """By how much another clock is ahead, in seconds."""
+        seconds = format_decimal(milliseconds / 1000, "+0.0;-0.0", locale=self._region)
+        gettext = self._gettext
+        return gettext("{seconds} s").format(seconds=seconds)
 
     def hours(self, seconds: float) -> str:
         """A length of time in hours and minutes, as on the phone page and the terminal page."""

@@ -213,4 +213,4 @@ class Visit:
         """(language, address of this page in it); for the answer to a post, of the page on which its form stands."""
         query = {name: value for name, value in self.request.query.items() if name != "lang"}
         base = self.request.rel_url.with_path(self.back).with_query(query)
-        return [(language, str(base.update_query(lang=language))) for language in LANGUAGES]
+        return [(language, str(base.update_query(lang=language))) for language in sorted(LANGUAGES)]

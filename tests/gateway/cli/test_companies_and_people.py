@@ -114,7 +114,7 @@ def test_an_import_with_faults_tells_each_line_and_imports_nobody(ready: Shell, 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("user", "add", "Anna"), 2, "personnel_number: is needed, unless there is an e-mail"),
+        (("user", "add", "Anna"), 2, "personnel number: is needed, unless there is an e-mail"),
         (("user", "add", "Anna", "--number", "x", "--role", "king"), 2, "role: must be one of"),
         (("user", "import", "no-such-file.csv"), 2, "no-such-file.csv"),
         (("user", "set-password", "1042"), 1, "Without an e-mail nobody can sign in with a password"),
@@ -138,4 +138,4 @@ def test_a_password_is_read_from_the_first_line(ready: Shell) -> None:
 
 def test_a_number_belongs_to_one_person(ready: Shell) -> None:
     ready.ok("user", "add", "Anna", "--number", "1042")
-    assert ready.refused("user", "add", "Bob", "--number", "1042") == "personnel_number: belongs to somebody already"
+    assert ready.refused("user", "add", "Bob", "--number", "1042") == "personnel number: belongs to somebody already"

@@ -76,7 +76,11 @@ async def test_all_that_is_printed_works_and_comes_back(tmp_path: Path) -> None:
         await started(first)
         url, people = first.url, re.findall(r"^(\S+ \S+) +(\d{4}) +(\d{6,12}) *$", first.said, re.MULTILINE)
         assert len(people) == 5
-        assert re.search(r"signed stamp: .* · clock_in · .* · tier kiosk · [0-9a-f-]{36}$", first.said, re.MULTILINE)
+        assert re.search(
+            r"signed stamp .*: .* · clock_in · tier kiosk\n +at [0-9:]{8} CES?T · [0-9a-f-]{36}$",
+            first.said,
+            re.MULTILINE,
+        )
         async with aiohttp.ClientSession() as http:
             for path in ("/console/sign-in", "/kiosk", "/openapi.json", "/health/ready"):
                 async with http.get(url + path) as answer:
@@ -104,6 +108,10 @@ async def test_all_that_is_printed_works_and_comes_back(tmp_path: Path) -> None:
             f"stampgate: {tmp_path / 'data'} is served already, at {url}: end that gateway first, or choose another "
             "--data-dir"
         ]
+        same = await asyncio.to_thread(
+            stampgate, "demo", "--port", url.rpartition(":")[2], "--data-dir", str(tmp_path / "data")
+        )
+        assert (same.returncode, same.stderr) == (1, beside.stderr)
         assert await first.stopped() == 0
         assert "Stopped." in first.said
         kept = [line for line in first.said.splitlines() if line.startswith(("Ada", "Owner", "Phone"))]

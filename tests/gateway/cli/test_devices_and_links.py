@@ -136,8 +136,8 @@ def test_an_empty_network_means_anywhere_for_a_new_terminal_too(ready: Shell) ->
 
 def test_every_fault_of_a_new_terminal_is_told_at_once(ready: Shell) -> None:
     said = ready.refused("device", "add", "x" * 101, "--network", "10.0.0.1/8", "--network", "home", code=2)
-    assert "label: must be 100 characters or fewer; allowed_networks.0: " in said
-    assert "allowed_networks.1: " in said
+    assert "label: must be 100 characters or fewer; allowed networks 1: " in said
+    assert "allowed networks 2: " in said
     assert "nothing to change" in ready.refused("device", "set", "Gate 1", code=2)
 
 

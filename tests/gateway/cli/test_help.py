@@ -37,7 +37,7 @@ def test_everything_asked_for_is_there() -> None:
         "user add", "user list", "user set-pin", "user set-password", "user activate", "user deactivate", "user import",
         "device add", "device list", "device approve", "device deny", "device suspend", "device resume",
         "device revoke", "device new-code", "public-link rotate", "public-link disable", "public-link show",
-        "lockout list", "lockout clear", "audit list", "db upgrade", "db downgrade", "db status",
+        "stamp list", "lockout list", "lockout clear", "audit list", "db upgrade", "db downgrade", "db status",
         "backup", "restore",
     }  # fmt: skip
 

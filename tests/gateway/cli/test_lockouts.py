@@ -55,7 +55,20 @@ def test_one_or_all_can_be_unlocked_but_the_limit_of_a_year_stays(ready: Shell) 
     assert "1 over the limit of a year" in cleared.err
     assert ready.ok("lockout", "clear", "--all").out == "Nobody was locked.\n"
     for arguments in ((), (two, "--all")):
-        assert "name the locks" in ready.refused("lockout", "clear", *arguments, code=2)
+        assert "say whose lock" in ready.refused("lockout", "clear", *arguments, code=2)
+
+
+def test_people_are_unlocked_by_what_they_are_called(ready: Shell) -> None:
+    anna, ben = (
+        ready.ok("user", "add", name, "--number", number, "--json").json["id"]
+        for name, number in (("Anna", "1042"), ("Ben", "1043"))
+    )
+    own = {asyncio.run(lock(ready, user_id=anna, tier=tier)) for tier in ("kiosk", "phone")}
+    other = asyncio.run(lock(ready, user_id=ben, tier="phone"))
+    assert set(ready.ok("lockout", "clear", "1042", "--json").json["cleared"]) == own
+    assert ready.refused("lockout", "clear", "Anna") == "Anna is not locked"
+    assert "there is no person '77'" in ready.refused("lockout", "clear", "Ben", "77")
+    assert ready.ok("lockout", "clear", "Ben", other).out == "1 unlocked.\n"
 
 
 def test_a_new_pin_unlocks(ready: Shell) -> None:

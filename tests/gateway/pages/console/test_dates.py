@@ -42,3 +42,11 @@ def test_one_day_is_no_plural() -> None:
     gettext = load_catalogues()["de"].gettext
     dates = Dates(ZoneInfo("Europe/Berlin"), "de", NOON, gettext)
     assert [dates.days(count * 86_400) for count in (0, 1, 2)] == ["0 Tage", "1 Tag", "2 Tage"]
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", ("+0.0 s", "-1.2 s")), ("de", ("+0,0 s", "-1,2 s"))])
+def test_how_far_a_clock_is_ahead_is_written_as_the_language_writes_numbers(
+    language: str, shown: tuple[str, str]
+) -> None:
+    dates = Dates(ZoneInfo("Europe/Berlin"), language, NOON, str)
+    assert (dates.offset(0), dates.offset(-1234)) == shown
