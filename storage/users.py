@@ -14,7 +14,10 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
+    func,
     insert,
+    literal,
     or_,
     select,
 )
@@ -82,6 +85,31 @@ _COLUMNS: Final = (
     users.c.failures_told_at,
 )
 _SELECT: Final = select(*_COLUMNS)
+_NOBODY: Final[dict[str, Any]] = {
+    "id": "00000000-0000-0000-0000-000000000000",
+    "company_id": "00000000-0000-0000-0000-000000000000",
+    "full_name": "Somebody Nobody",
+    "role": "employee",
+    "created_at": 0.0,
+    "personnel_number": "0",
+    "active": True,
+    "pin_record": bytes(100),
+}
+"""What stands in the place of a number that nobody has, as long as what people have."""
+
+_SOMEBODY: Final = select(literal(1).label("one")).subquery()
+_BY_NUMBER: Final = select(
+    *(
+        func.coalesce(column, literal(_NOBODY[column.name], column.type)).label(column.name)
+        if column.name in _NOBODY
+        else column
+        for column in (*_COLUMNS, users.c.pin_record)
+    )
+).select_from(
+    _SOMEBODY.outerjoin(
+        users, and_(users.c.company_id == bindparam("company_id"), users.c.personnel_number == bindparam("number"))
+    )
+)
 _CHANGEABLE: Final = frozenset({"full_name", "personnel_number", "email", "role"})
 
 
@@ -124,19 +152,17 @@ async def get(connection: AsyncConnection, user_id: str, *, lock: bool = False) 
 
 
 async def by_number(connection: AsyncConnection, company_id: str, number: str) -> tuple[User, bytes | None] | None:
-    """Return the person with a personnel number and the PIN record (`None` without a PIN)."""
-    row = (
-        await connection.execute(
-            select(*_COLUMNS, users.c.pin_record).where(
-                users.c.company_id == company_id, users.c.personnel_number == number
-            )
-        )
-    ).one_or_none()
-    if row is None:
-        return None
+    """Return the person with a personnel number and the PIN record (`None` without a PIN).
+
+    Whether there is one takes the same time: nobody is read as a person too, who is made up by the query.
+    """
+    row = (await connection.execute(_BY_NUMBER, {"company_id": company_id, "number": number})).one()
     values = dict(row._mapping)
-    record = values.pop("pin_record")
-    return User(**values), None if record is None else bytes(record)
+    record = bytes(values.pop("pin_record"))
+    user = User(**values)
+    if user.id == _NOBODY["id"]:
+        return None
+    return user, record if user.has_pin else None
 
 
 async def pin_record(connection: AsyncConnection, user_id: str) -> bytes | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import event
 
 from crypto.pins import PIN_COST, PinHasher
 from tests.gateway.crowd import hire
@@ -58,6 +59,36 @@ async def test_no_answer_tells_a_known_number_from_an_unknown_one(
     for course in courses:
         assert course == courses[0]
     assert [status for status, _, _ in courses[0]] == [401] * 5 + [429]
+
+
+async def statements_of(house: House, door: Terminal | Phone, number: str) -> list[str]:
+    """What a wrong try has the database do, but for what the gateway asks by itself all the time."""
+    database, found = house.gateway.administration.database, list[str]()
+
+    def see(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM trust_changes" not in statement:
+            found.append(statement)
+
+    engines = [engine.sync_engine for engine in (database._readers, database._writers)]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", see)
+    try:
+        assert (await door.sign_in(number, WRONG)).status == 401
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", see)
+    return found
+
+
+@pytest.mark.parametrize("tier", ["kiosk", "phone"])
+async def test_the_database_does_the_same_for_a_known_number_and_an_unknown_one(
+    house: House, terminal: Terminal, numbers: list[str], tier: str
+) -> None:
+    door: Terminal | Phone = terminal if tier == "kiosk" else house.phone()
+    courses = [await statements_of(house, door, number) for number in numbers]
+    assert len(courses[0]) >= 5
+    for course in courses:
+        assert course == courses[0]
 
 
 async def test_the_statistic_tells_equal_from_different() -> None:
