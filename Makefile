@@ -20,6 +20,17 @@ rm -f $(VENV)/half.*; awk '/^[^ ]/ { n++ } { print > ("$(VENV)/half." n % 2 ".tx
 	$(LOCKED) $(2) -r $(VENV)/half.0.txt & other=$$!; trap 'kill $$other' INT TERM; \
 	$(LOCKED) $(2) -r $(VENV)/half.1.txt; this=$$?; wait $$other && [ $$this = 0 ]
 endef
+# What was interrupted may have left half a package that counts as whole; so it is begun anew from nothing.
+BEGIN = echo $$$$ >$(VENV)/.begun
+END = rm -f $(VENV)/.begun
+ifneq ($(wildcard $(VENV)/.begun),)
+ifneq ($(filter-out help lock clean programs redis,$(MAKECMDGOALS)),)
+ifneq ($(shell kill -0 $$(cat $(VENV)/.begun) 2>/dev/null && echo busy),)
+$(error Packages are being installed into $(VENV) by another make: wait for it)
+endif
+$(shell rm -rf $(VENV))
+endif
+endif
 # Two more than there are processors: tests wait for servers, browsers and disks of their own.
 PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 2)
 PACKAGES := crypto storage gateway kiosk_client tests benchmarks
@@ -105,21 +116,21 @@ $(VENV)/.made:
 # The stamp files stand for "what is installed is what the lock says": a second start installs nothing.
 $(VENV)/.run: requirements/run.txt | $(VENV)/.made
 	@echo "Installing the locked packages (once) ..."
-	@$(call install_locked,requirements/run.txt)
-	@touch $@
+	@$(BEGIN); $(call install_locked,requirements/run.txt)
+	@touch $@; $(END)
 
 # An older pip looks at every file of every release and takes twice as long; so it only gets the locked one.
 $(VENV)/.pip: requirements/test.txt | $(VENV)/.made
-	@awk '/^[^ ]/ { wanted = /^pip==/ } wanted' requirements/test.txt >$(VENV)/pip.txt; $(LOCKED) -r $(VENV)/pip.txt
-	@touch $@
+	@$(BEGIN); awk '/^[^ ]/ { wanted = /^pip==/ } wanted' requirements/test.txt >$(VENV)/pip.txt; $(LOCKED) -r $(VENV)/pip.txt
+	@touch $@; $(END)
 
 $(VENV)/.test: requirements/test.txt | $(VENV)/.made $(VENV)/.pip
 	@echo "Installing the locked packages with the test parts (once) ..."
-	@$(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
-	@touch $@
+	@$(BEGIN); $(call install_locked,requirements/test.txt,--no-compile) # the tests compile what they import, a third of it
+	@touch $@; $(END)
 
 # The project itself, editable: the commands stampgate and stampgate-kiosk. Its builder comes from the lock too, so this
 # reaches for nothing outside the checkout.
 $(VENV)/.project: pyproject.toml
-	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
-	@touch $@
+	@$(BEGIN); $(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@; $(END)

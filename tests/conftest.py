@@ -88,7 +88,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
-    if session.exitstatus != 0:
+    if session.testsfailed:
         in_memory.keep()
     if PROBES not in config.stash:
         return

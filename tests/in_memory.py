@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,13 @@ MEMORY: Final = Path("/dev/shm")
 ROOM: Final = 4 * 2**30
 """Bytes that have to be free, of the file system and of the machine's memory; all tests together take a tenth of it."""
 
+FILES: Final = 100_000
+"""Files that the file system has to have room for, where it limits them."""
+
 NAME: Final = "stampgate-tests-"
+
+JUST_MADE_SECONDS: Final = 5.0
+"""Who has made a directory that long ago, and is still there, has locked it."""
 
 AT_LAST: Final = -200
 """After all else that this process has to clean up: `multiprocessing` removes a directory of its own at -100."""
@@ -37,13 +44,13 @@ def put_temporary_files() -> None:
         return
     for left in MEMORY.glob(f"{NAME}*"):
         with contextlib.suppress(OSError):  # it goes while we look, or its lock is held
-            if left.stat().st_uid == os.getuid():
-                os.close(_locked(left))
-                shutil.rmtree(left)
-    unnamed = Path(tempfile.mkdtemp(prefix=f"new-{NAME}", dir=MEMORY))
-    _locked(unnamed)  # until the last process of this run ends
-    # Only now, so that no other run that begins takes it for left behind.
-    place = unnamed.rename(unnamed.with_name(unnamed.name.removeprefix("new-")))
+            os.close(_locked(left))
+            shutil.rmtree(left)
+    place = Path(tempfile.mkdtemp(prefix=NAME, dir=MEMORY))
+    try:
+        _locked(place, is_new=True)  # until the last process of this run ends
+    except OSError:
+        return  # another run that began at this moment has taken it for left behind
     place.chmod(0o711)  # PostgreSQL, as another user, has its data in it
     os.environ["TMPDIR"] = tempfile.tempdir = str(place)
     _removals.append(Finalize(None, shutil.rmtree, (place, True), exitpriority=AT_LAST))
@@ -61,12 +68,20 @@ def _is_fit(place: Path) -> bool:
     system, memory = os.statvfs(place), psutil.virtual_memory()
     if system.f_flag & os.ST_NOEXEC:  # PostgreSQL may have to run from a copy
         return False
-    return system.f_bavail * system.f_frsize >= ROOM and bool(memory.available >= ROOM)
+    room = system.f_bavail * system.f_frsize >= ROOM and bool(memory.available >= ROOM)
+    return room and not 0 < system.f_files < FILES
 
 
-def _locked(place: Path) -> int:
-    lock = os.open(place / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+def _locked(place: Path, *, is_new: bool = False) -> int:
+    """Lock the directory itself: nobody else can have put something in the place of a file in it.
+
+    Raises `OSError` where it is no directory of this user, or is locked, or, unless `is_new`, may be about to be.
+    """
+    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        found = os.fstat(lock)
+        if found.st_uid != os.getuid() or not (is_new or time.time() - found.st_mtime > JUST_MADE_SECONDS):
+            raise PermissionError
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import random
 import socket
+import stat
 from pathlib import Path
 from typing import IO, Final
 
@@ -44,13 +45,22 @@ def free_port(*, cluster_bus: bool = False) -> int:
     raise NoFreePort
 
 
-def _take(ports: list[int]) -> bool:
-    directory = LOCKS / f"stampgate-test-ports-{os.getuid()}"
+def _own_directory(directory: Path) -> Path:
+    """Make it, unless it is there. Raises `PermissionError` where somebody else could put links into it."""
     directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{directory} is not this user's alone: remove it")
+    return directory
+
+
+def _take(ports: list[int]) -> bool:
+    directory = _own_directory(LOCKS / f"stampgate-test-ports-{os.getuid()}")
     locks: list[IO[bytes]] = []
     try:
         for port in ports:
-            locks.append((directory / str(port)).open("wb"))
+            opened = os.open(directory / str(port), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            locks.append(os.fdopen(opened, "wb"))
             fcntl.flock(locks[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))

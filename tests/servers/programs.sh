@@ -19,7 +19,7 @@ browser() {
     lean_browser || there chromium || there chromium-browser || there google-chrome || there google-chrome-stable
 }
 
-install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
+install() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >/dev/null; }
 
 proxies=$(proxies_missing)
 wanted=$proxies
@@ -38,7 +38,7 @@ if [ -n "$may_install" ]; then
     if browser; then lean_browser || install chromium-headless-shell fonts-liberation 2>/dev/null || true; fi
     browser || install chromium || true
     for name in $proxies; do # the packages' own services stay off
-        if there "$name" && [ -e /run/systemd/system ]; then systemctl disable --now --quiet "$name"; fi
+        if there "$name" && [ -e /run/systemd/system ]; then systemctl disable --now --quiet "$name" || true; fi
     done
 fi
 
