@@ -132,7 +132,7 @@ class NewStamp(NamedTuple):
 
 
 class NewPresence(NamedTuple):
-    """What is true of a person from now on, in the order of `_SAVE_PRESENCE`; times are Unix seconds.
+    """What is true of a person from now on, in the order of `_SAVE_PRESENCE`; times are milliseconds, as stored.
 
     `version`: of the row it follows from; its own is the next.
     """
@@ -143,9 +143,9 @@ class NewPresence(NamedTuple):
     worked_day: str
     clock_out_missing: bool
     version: int
-    since: float
-    worked_seconds: float
-    open_since: float | None
+    since_ms: int
+    worked_ms: int
+    open_since_ms: int | None
 
 
 NO_DAY: Final = "0001-01-01"
@@ -353,19 +353,7 @@ async def commit_batch(
     longer that version, when somebody is not active any more, on `stamps.user_id,stamps.sequence`, and on
     `stamps.user_id,stamps.stamp_id`.
     """
-    await transaction.commit(
-        _RECORD,
-        inserts,
-        [
-            (
-                *row[:-3],
-                round(row.since * 1000),
-                round(row.worked_seconds * 1000),
-                None if row.open_since is None else round(row.open_since * 1000),
-            )
-            for row in changed
-        ],
-    )
+    await transaction.commit(_RECORD, inserts, changed)
 
 
 async def stamps_since(connection: AsyncConnection, user_id: str, start: float, first: str) -> list[Stamp]:

@@ -16,15 +16,16 @@ REFUSED_FIELD: Final = b"Content-Encoding"
 _SINGLE_FIELDS = frozenset(
     {b"Host", b"Content-Type", b"Content-Digest", b"Signature", b"Signature-Input", b"Authorization"}
 )
-# When all names of a request are among these, spelled like this, nothing needs to be looked at one by one.
-_USUAL_NAMES = _SINGLE_FIELDS | {b"Accept", b"Accept-Encoding", b"Connection", b"Content-Length", b"User-Agent"}
+
+USUAL_NAMES: Final = _SINGLE_FIELDS | {b"Accept", b"Accept-Encoding", b"Connection", b"Content-Length", b"User-Agent"}
+"""When all names of a request are among these, spelled like this, nothing needs to be looked at one by one."""
 
 
 def single_fields(headers: Sequence[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], str | None]:
     """Return the fields the protocol looks at (and perhaps some it does not), `Named-Like-This`, and the name of one
     that was sent twice."""
     fields = dict(headers)
-    if len(fields) == len(headers) and _USUAL_NAMES.issuperset(fields):
+    if len(fields) == len(headers) and USUAL_NAMES.issuperset(fields):
         return fields, None
     fields, repeated = {}, None
     for spelled, value in headers:

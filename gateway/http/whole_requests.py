@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from crypto.message_signatures.header_lines import USUAL_NAMES
+
 Fields = list[tuple[bytes, bytes]]
 
 BYTES_AT_MOST: Final = 8190
@@ -31,7 +33,8 @@ def read_whole(data: bytes, extraordinary: frozenset[bytes]) -> tuple[Fields, by
     """Return the field lines and the body of a request that is all of `data`, or `None` if it is not that ordinary.
 
     The request line is the caller's to know: it must be one of HTTP/1.1. Names are as they were sent, values without
-    the white space around them. `extraordinary`: names, in lower case, of further fields that are not read here.
+    the white space around them. `extraordinary`: names, in lower case, of further fields that are not read here; no
+    terminal's usual ones (`USUAL_NAMES`), which are not looked at one by one.
     """
     head, blank, body = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
@@ -44,17 +47,16 @@ def read_whole(data: bytes, extraordinary: frozenset[bytes]) -> tuple[Fields, by
         fields = [(name, value.strip(b" \t")) for name, value in [line.split(b":", 1) for line in lines]]
     except ValueError:  # a line without a colon
         return None
-    by_name = {name.lower(): value for name, value in fields}
-    if (
-        len(by_name) != len(fields)
-        or b"" in by_name
-        or b"".join(by_name).translate(None, _IN_TOKEN)
-        or b"host" not in by_name
-        or by_name.get(b"connection") not in _STAYS_OPEN
-        or not extraordinary.isdisjoint(by_name)
-    ):
+    by_name = dict(fields)
+    if USUAL_NAMES.issuperset(by_name):
+        host, connection, length = by_name.get(b"Host"), by_name.get(b"Connection"), by_name.get(b"Content-Length")
+    else:
+        by_name = {name.lower(): value for name, value in fields}
+        if b"" in by_name or b"".join(by_name).translate(None, _IN_TOKEN) or not extraordinary.isdisjoint(by_name):
+            return None
+        host, connection, length = by_name.get(b"host"), by_name.get(b"connection"), by_name.get(b"content-length")
+    if len(by_name) != len(fields) or host is None or connection not in _STAYS_OPEN:
         return None
-    length = by_name.get(b"content-length")
     if body if length is None else length != b"%d" % len(body):
         return None
     return fields, body

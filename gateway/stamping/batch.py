@@ -90,9 +90,9 @@ class StampBatch:
                 presence.worked_day,
                 presence.clock_out_missing,
                 self._rows[user_id].version,
-                presence.since,
-                presence.worked_seconds,
-                presence.open_since,
+                self._milliseconds,  # whatever is changed here is so since now
+                round(presence.worked_seconds * 1000),
+                None if presence.open_since is None else round(presence.open_since * 1000),
             )
             for user_id, presence in self._presence.items()
         ]

@@ -31,21 +31,23 @@ class RememberedPresence:
         rows = self._rows
         return {user_id: rows[user_id] for user_id in user_ids if user_id in rows}
 
-    def keep(self, row: PresenceRow, connection_number: int) -> None:
-        """Remember `row`, unless a later version is: reading takes time, in which more may have happened.
+    def keep(self, rows: Iterable[PresenceRow], connection_number: int) -> None:
+        """Remember `rows`, each unless a later version is: reading takes time, in which more may have happened.
 
         Of two rows of one version the one seen last counts: a restored backup may begin to count anew.
-        `connection_number` is the writing connection's when `row` was asked for: if another was made since, it is too
-        old.
+        `connection_number` is the writing connection's when they were asked for: if another was made since, they are
+        too old.
         """
         self.forget_before(connection_number)
         if connection_number < self._connection_number:
             return
-        rows = self._rows
-        before = rows.pop(row.user_id, None)
-        rows[row.user_id] = row if before is None or before.version <= row.version else before
-        if len(rows) > self._people_at_most:
-            del rows[next(iter(rows))]
+        known = self._rows
+        for row in rows:
+            user_id = row.user_id
+            before = known.pop(user_id, None)
+            known[user_id] = row if before is None or before.version <= row.version else before
+        while len(known) > self._people_at_most:
+            del known[next(iter(known))]
 
     def forget_before(self, connection_number: int) -> bool:
         """Forget everything that was seen before the writing connection of this number; tell whether there was one.

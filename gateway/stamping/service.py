@@ -76,7 +76,7 @@ class Stamping:
             row = await stamps.read_presence(connection, user_id)
         if row is None or not row.active:
             raise Problem("session-expired", cause="person not active")
-        self._remembered.keep(row, asked_at)  # who asks is about to stamp
+        self._remembered.keep((row,), asked_at)  # who asks is about to stamp
         return status_of(presence_of(row), self._clock(), self._zone(company_id))
 
     async def days(self, user_id: str, company_id: str) -> list[Day]:
@@ -154,8 +154,7 @@ class Stamping:
                 batch, outcomes = await self._judge(transaction, requests, requests, {})
             if batch.inserts:
                 await stamps.commit_batch(transaction, batch.inserts, batch.changed())
-        for row in batch.after():
-            self._remembered.keep(row, transaction.connection_number)
+        self._remembered.keep(batch.after(), transaction.connection_number)
         return outcomes
 
     async def _judge(

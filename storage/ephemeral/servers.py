@@ -104,22 +104,45 @@ def _loading(script: Script) -> Command:
 
 
 class SingleNode:
-    """One Redis behind a pool of connections; the pool replaces one the server has closed before it is used."""
+    """One Redis behind a pool of connections; one that the server has closed is replaced before it is used.
+
+    Whoever is alone keeps the connection for the next: what the pool books for each use costs as much as a whole
+    exchange on the connection does.
+    """
 
     def __init__(self, pool: BlockingConnectionPool) -> None:
         self._pool = pool
+        self._kept: AbstractConnection | None = None
+        self._under_way = 0
         self.round_trips = 0
 
     async def round_trip(self, commands: Sequence[Command]) -> list[Outcome]:
         """All commands in one pipeline."""
-        async with asyncio.timeout(EXCHANGE_SECONDS):
-            connection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-            try:
-                outcomes, trips = await exchange(connection, commands)
-            finally:
-                await self._pool.release(connection)
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(EXCHANGE_SECONDS):
+                connection = await self._connection()
+                try:
+                    outcomes, trips = await exchange(connection, commands)
+                finally:
+                    # Not while another one is under way: it may be waiting for the pool to get one back.
+                    if self._under_way == 1 and connection.is_connected:
+                        self._kept = connection
+                    else:
+                        await self._pool.release(connection)
+        finally:
+            self._under_way -= 1
         self.round_trips += trips
         return outcomes
+
+    async def _connection(self) -> AbstractConnection:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if kept.is_connected and not await _has_unread(kept):
+                return kept
+            await self._pool.release(kept)
+        connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        return connection
 
     async def every_node(self, command: Command) -> list[Outcome]:
         """The outcome on the only node."""
@@ -127,7 +150,16 @@ class SingleNode:
 
     async def close(self) -> None:
         """Ends all connections."""
+        self._kept = None
         await self._pool.disconnect()
+
+
+async def _has_unread(connection: AbstractConnection) -> bool:
+    """Whether the server has closed an idle connection or said something nobody asked for: it is of no use then."""
+    try:
+        return await connection.can_read()
+    except (RedisError, OSError):
+        return True
 
 
 class Cluster:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from storage.stamps import NewStamp
     from storage.users import User
 
+NOW_MS = round(NOW * 1000)
+
 
 class Word(StrEnum):
     """Callers hand over members of their own enumerations."""
@@ -34,7 +36,7 @@ class Word(StrEnum):
 
 
 def presence_row(user: User, sequence: int, **fields: Any) -> NewPresence:
-    row = NewPresence(user.id, Word.IN, sequence, "2025-10-09", True, 0, NOW, 1.5, NOW - 0.001)
+    row = NewPresence(user.id, Word.IN, sequence, "2025-10-09", True, 0, NOW_MS, 1500, NOW_MS - 1)
     return row._replace(**fields)
 
 
@@ -43,7 +45,7 @@ async def record(database: Database, *rows: NewStamp, presence: Sequence[NewPres
     async with database.write_rows() as transaction:
         read, _ = await stamps.read_batch(transaction, [(row.user_id, row.stamp_id) for row in rows])
         changed = presence or [
-            NewPresence(user_id, Word.IN, 1, "2025-10-09", False, 0, NOW, 0.0, None)
+            NewPresence(user_id, Word.IN, 1, "2025-10-09", False, 0, NOW_MS, 0, None)
             for user_id in {row.user_id for row in rows}
         ]
         await stamps.commit_batch(transaction, rows, [since_read(row, read) for row in changed])
@@ -68,7 +70,7 @@ async def test_what_is_saved_is_what_is_read_next(database: Database) -> None:
     saved = [
         presence_row(people[0], 0),
         presence_row(people[1], 1),
-        presence_row(people[2], 9, open_since=None, clock_out_missing=False),
+        presence_row(people[2], 9, open_since_ms=None, clock_out_missing=False),
     ]
     await record(database, *(stamp_row(user, 1) for user in people), presence=saved)
     async with database.write() as connection:
@@ -100,7 +102,7 @@ async def test_a_stamp_is_found_by_person_and_stamp_id(database: Database) -> No
         pairs = [(ada.id, shared), (ada.id, new_id()), (ada.id, shared)]
         _, found = await stamps.read_batch(transaction, pairs)
     recorded = full._asdict()
-    assert recorded.pop("at_ms") == NOW * 1000
+    assert recorded.pop("at_ms") == NOW_MS
     assert found == {(ada.id, shared): stamps.Stamp(**recorded, at=NOW)}
 
 

@@ -11,6 +11,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.http_writer import HttpVersion11
 
+from crypto.message_signatures.header_lines import USUAL_NAMES
 from gateway.http.connections import NOT_READ_WHOLE
 from gateway.http.whole_requests import BYTES_AT_MOST, FIELDS_AT_MOST, read_whole
 from tests.samples import samples
@@ -93,6 +94,12 @@ def test_what_is_odd_is_left_for_the_parser(odd: bytes) -> None:
     fields = [*ORDINARY[:-1], b"X-Forwarded-For: 203.0.113.9", ORDINARY[-1]]
     assert read_whole(made(fields), NOT_READ_WHOLE) is not None
     assert read_whole(made([*fields[:3], odd, *fields[3:]]), NOT_READ_WHOLE) is None
+    if not odd.lower().startswith(b"x-forwarded-for"):  # odd because it is there twice
+        assert read_whole(made([*ORDINARY[:3], odd, *ORDINARY[3:]]), NOT_READ_WHOLE) is None
+
+
+def test_what_terminals_send_every_time_has_no_meaning_of_its_own() -> None:
+    assert NOT_READ_WHOLE.isdisjoint(name.lower() for name in USUAL_NAMES)
 
 
 def test_a_body_is_exactly_as_long_as_is_said() -> None:

@@ -265,10 +265,10 @@ def row(user_id: str, version: int) -> PresenceRow:
 def test_the_latest_version_is_remembered_in_whatever_order_they_come() -> None:
     remembered = RememberedPresence()
     for version in (1, 3, 2):
-        remembered.keep(row("ada", version), 1)
+        remembered.keep([row("ada", version)], 1)
     assert {user_id: one.version for user_id, one in remembered.of(["ada", "bob"]).items()} == {"ada": 3}
     restored = row("ada", 3)._replace(state="in")
-    remembered.keep(restored, 1)
+    remembered.keep([restored], 1)
     assert remembered.of(["ada"]) == {"ada": restored}
     remembered.forget(["ada", "bob"])
     assert remembered.of(["ada"]) == {}
@@ -277,17 +277,17 @@ def test_the_latest_version_is_remembered_in_whatever_order_they_come() -> None:
 def test_who_was_not_seen_for_the_longest_time_is_forgotten_first() -> None:
     remembered = RememberedPresence(people_at_most=3)
     for name in ("ada", "bob", "cat", "ada", "dan"):
-        remembered.keep(row(name, 1), 1)
+        remembered.keep([row(name, 1)], 1)
     assert remembered.of(["ada", "bob", "cat", "dan"]).keys() == {"ada", "cat", "dan"}
 
 
 def test_what_was_seen_over_an_earlier_connection_is_neither_kept_nor_remembered() -> None:
     remembered = RememberedPresence()
-    remembered.keep(row("ada", 7), 1)
+    remembered.keep([row("ada", 7)], 1)
     assert not remembered.forget_before(1)
-    remembered.keep(row("bob", 3), 2)
+    remembered.keep([row("bob", 3)], 2)
     assert remembered.of(["ada", "bob"]).keys() == {"bob"}
-    remembered.keep(row("ada", 7), 1)
+    remembered.keep([row("ada", 7)], 1)
     assert remembered.of(["ada", "bob"]).keys() == {"bob"}
     assert remembered.forget_before(3)
     assert remembered.of(["bob"]) == {}

@@ -11,7 +11,7 @@ import pytest
 
 from storage.ephemeral.attempt_quota import AttemptQuota
 from storage.ephemeral.commands import Command, Script, pack
-from storage.ephemeral.connection import Ephemeral, EphemeralUnavailable
+from storage.ephemeral.connection import MAX_CONNECTIONS, Ephemeral, EphemeralUnavailable
 from storage.ephemeral.device_trust import DeviceTrust
 from storage.ephemeral.pin_guard import Attempt, PinGuard
 from tests.servers.redis import ClusterServer, RedisServer, binary
@@ -107,6 +107,38 @@ async def test_a_redis_stopped_and_started_again_works_without_a_restart(own_red
                 await store.ping()
         own_redis_server.start()
         assert await store.call(COUNT, ["one"], [1]) == 1  # at the first try
+    await store.close()
+
+
+async def test_whoever_is_alone_uses_the_connection_of_the_last(own_redis_server: RedisServer) -> None:
+    store = Ephemeral.open(own_redis_server.url)
+    one = await store.command("CLIENT", "ID")
+    # The pool itself is not asked again: it gives this one to somebody else meanwhile.
+    others = [Command(pack("CLIENT", "ID"), "")]
+    both = await asyncio.gather(*(store.run(others) for _ in range(2)))
+    assert [one] in both
+    assert both[0] != both[1]
+    assert await store.command("CLIENT", "ID") in {id_ for some in both for id_ in some}
+    await store.close()
+
+
+async def test_a_connection_closed_meanwhile_is_replaced_before_it_is_used(own_redis_server: RedisServer) -> None:
+    store = Ephemeral.open(own_redis_server.url)
+    for _ in range(3):
+        connection = await store.command("CLIENT", "ID")
+        own_redis_server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await asyncio.sleep(0.05)
+        assert await store.command("CLIENT", "ID") != connection
+    await store.close()
+
+
+async def test_more_calls_than_connections_wait_for_one_another(own_redis_server: RedisServer) -> None:
+    store = Ephemeral.open(own_redis_server.url)
+    slow = [Command.plain("BLPOP", "nothing", "0.05")]
+    for _ in range(2):
+        assert await asyncio.gather(*(store.run(slow) for _ in range(40))) == [[None]] * 40
+    clients: dict[str, int] = own_redis_server.command("INFO", "clients")
+    assert clients["connected_clients"] == MAX_CONNECTIONS + 1  # the one that asks
     await store.close()
 
 
