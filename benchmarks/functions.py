@@ -1,4 +1,9 @@
-"""Costs of single functions, in microseconds: steadier than any rate, and what the rates are made of."""
+"""Costs of single functions, in microseconds: steadier than any rate, and what the rates are made of.
+
+They are measured in a few sittings all over a run. A ratio is the median over all of them; an absolute time is the
+median of the quickest sitting, since other work on the machine only ever adds to it, and of the slowest beside it, to
+show by how much.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 from timeit import timeit
@@ -30,31 +35,45 @@ if TYPE_CHECKING:
     from benchmarks.arena import Arena
 
 CALLS = 200
-REPEATS = 51
-WITHOUT_CURVE = "without the curve"
+REPEATS = 21
+"""In one sitting: some two seconds."""
+
+RAW = "one raw libsodium verification"
+VALID = "one valid request through verifier and registry"
+WITHOUT_CURVE = "the same without the curve operation"
+
+Sitting = dict[str, list[float]]
+"""Microseconds of each function, in turns with the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """Microseconds: one raw libsodium verification, the whole check, the check without the curve, each refusal.
+    """All sittings; besides `RAW`, `VALID` and `WITHOUT_CURVE` they have the requests that are refused, by kind."""
 
-    `without_curve_in_raw`: in units of a raw verification timed beside it, for machines whose speed changes.
-    """
+    sittings: list[Sitting] = field(default_factory=list)
 
-    raw: float
-    valid: float
-    without_curve: float
-    without_curve_in_raw: float
-    refusals: dict[str, float]
+    def quickest(self, name: str) -> float:
+        """The median of the quickest sitting, in microseconds."""
+        return min(median(sitting[name]) for sitting in self.sittings)
+
+    def slowest(self, name: str) -> float:
+        """The median of the slowest one."""
+        return max(median(sitting[name]) for sitting in self.sittings)
+
+    def ratio(self, name: str, to: str) -> float:
+        """The median of one function divided by another that was timed beside it."""
+        return median(
+            one / other for sitting in self.sittings for one, other in zip(sitting[name], sitting[to], strict=True)
+        )
 
 
 def raw_verification() -> float:
     """Return the microseconds of one libsodium verification of a message as long as a signature base."""
-    return _side_by_side({"raw": _raw_verification()})["raw"]
+    return median(_side_by_side({RAW: _raw_verification()})[RAW])
 
 
-def measure(arena: Arena) -> Functions:
-    """Measure the verifier and the registry on this core."""
+def sitting(arena: Arena) -> Sitting:
+    """Time the verifier and the registry on this core, once."""
     nonces = Nonces(arena.secrets.purpose_keys(NONCE_KEY), arena.secrets.current_version, os.urandom)
     check = Verifier(frozenset({AUTHORITY}), nonces, "http")
     url = f"sqlite+aiosqlite:///{arena.home / 'sqlite' / 'stampgate.db'}"
@@ -98,15 +117,14 @@ def measure(arena: Arena) -> Functions:
         verify(valid)
         costs = _side_by_side(
             {
-                "valid": partial(verify, valid),
-                "raw": _raw_verification(),
+                VALID: partial(verify, valid),
+                RAW: _raw_verification(),
                 **{name: partial(refused, request) for name, request in kinds.items()},
                 WITHOUT_CURVE: partial(verify, valid),
             }
         )
         runner.run(database.close())
-    refusals, bare = {name: costs[name] for name in kinds}, costs[WITHOUT_CURVE]
-    return Functions(costs["raw"], costs["valid"], bare, bare / costs["raw"], refusals)
+    return costs
 
 
 def _incoming(request: bytes) -> IncomingRequest:
@@ -126,11 +144,11 @@ def _no_curve() -> contextlib.AbstractContextManager[object]:
     return mock.patch.object(verifier, "verify_signature", lambda *_: None)
 
 
-def _side_by_side(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Return the microseconds of each, timed in turns: the median, so that a busy moment of the machine spoils none."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
+def _side_by_side(functions: dict[str, Callable[[], object]]) -> Sitting:
+    """Time each in turns, so that a busy moment of the machine spoils no comparison."""
+    times: Sitting = {name: [] for name in functions}
     for _ in range(REPEATS):
         for name, function in functions.items():
             with _no_curve() if name == WITHOUT_CURVE else contextlib.nullcontext():
                 times[name].append(timeit(function, number=CALLS) / CALLS * 1e6)
-    return {name: median(some) for name, some in times.items()}
+    return times
