@@ -25,10 +25,12 @@ BEGIN = echo $$$$ >$(VENV)/.begun
 END = rm -f $(VENV)/.begun
 ifneq ($(wildcard $(VENV)/.begun),)
 ifneq ($(filter-out help lock clean programs redis,$(MAKECMDGOALS)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 ifneq ($(shell kill -0 $$(cat $(VENV)/.begun) 2>/dev/null && echo busy),)
-$(error Packages are being installed into $(VENV) by another make: wait for it)
+$(error Packages are being installed into $(VENV) by another make: wait for it. If there is none, remove $(VENV)/.begun)
 endif
 $(shell rm -rf $(VENV))
+endif
 endif
 endif
 # Two more than there are processors: tests wait for servers, browsers and disks of their own.

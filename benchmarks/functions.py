@@ -68,8 +68,8 @@ class Functions:
 
 
 def raw_verification() -> float:
-    """Return the microseconds of one libsodium verification of a message as long as a signature base."""
-    return median(_side_by_side({RAW: _raw_verification()})[RAW])
+    """Return the microseconds of one libsodium verification of a message as long as a signature base, at once."""
+    return timeit(_raw_verification(), number=CALLS) / CALLS * 1e6
 
 
 def sitting(arena: Arena) -> Sitting:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 import uuid
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.arena import expect
@@ -17,12 +18,15 @@ from crypto.device_keys import DeviceKey
 if TYPE_CHECKING:
     from benchmarks.arena import Arena, Target
 
-REFUSALS = 1024
+TURNS = 9
+EACH = 512
+"""Requests of a kind in each turn."""
+
 STALE_SECONDS = 600
 KINDS = ("malformed", "stale", "stale nonce", "unknown key", "bad digest", "wrong signature")
 
 
-def requests(arena: Arena, count: int = REFUSALS) -> dict[str, list[bytes]]:
+def requests(arena: Arena, count: int) -> dict[str, list[bytes]]:
     """Return requests of each kind that must be refused with 401."""
     stranger = Terminal("", DeviceKey.generate(os.urandom), "", arena.population.terminals[0].token)
     terminals = arena.population.terminals
@@ -61,6 +65,38 @@ def _with_another_signature(request: bytes) -> bytes:
     return request[:at] + (b"B" if request[at : at + 1] == b"A" else b"A") + request[at + 1 :]
 
 
-def per_second(target: Target, made: dict[str, list[bytes]]) -> dict[str, float]:
-    """Return refusals per second of each kind, over 64 connections. Raises `WrongAnswers`."""
-    return {name: expect(as_fast_as_possible(target.process.port, some), 401).per_second for name, some in made.items()}
+def all_refused(target: Target, made: dict[str, list[bytes]]) -> None:
+    """Have requests of each kind refused. Raises `WrongAnswers`."""
+    for some in made.values():
+        _refused(target, some)
+
+
+def in_stamps(arena: Arena, target: Target) -> dict[str, float]:
+    """Return how many whole stamps one refusal of each kind takes, each beside stamps at the same gateway: medians.
+
+    Raises `WrongAnswers`.
+    """
+    ratios: dict[str, list[float]] = {name: [] for name in KINDS}
+    for _ in range(TURNS):
+        for name, some in requests(arena, EACH).items():
+            target.sign_everybody_in()
+            stamps = arena.signer.stamps(EACH, target.done)
+            accepted = expect(as_fast_as_possible(target.process.port, stamps), 201).per_second
+            ratios[name].append(accepted / _refused(target, some))
+    return {name: median(some) for name, some in ratios.items()}
+
+
+def logged(arena: Arena, target: Target, silent: Target) -> float:
+    """Return the refusals per second of a gateway that logs each, divided by those of one that does not; the median.
+
+    Raises `WrongAnswers`.
+    """
+    ratios = []
+    for _ in range(TURNS):
+        made = requests(arena, EACH)["malformed"]
+        ratios.append(_refused(target, made) / _refused(silent, made))
+    return median(ratios)
+
+
+def _refused(target: Target, some: list[bytes]) -> float:
+    return expect(as_fast_as_possible(target.process.port, some), 401).per_second

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks import functions
 from benchmarks.arena import expect
 from benchmarks.load import CONNECTIONS, Answers, as_fast_as_possible
 
@@ -19,39 +21,67 @@ CHUNK = 4096
 """Stamps after which all sessions are opened anew: each ends ten seconds after its first stamp."""
 
 
+SAMPLES = 2000
+"""Drawn for an interval."""
+
+
 @dataclass(slots=True)
 class Rounds:
-    """The rounds of one process: answers per second, and processor microseconds per answer."""
+    """The rounds of one process: answers per second, and processor seconds of all of them together.
+
+    Together, because the system counts them in hundredths, and a round has a few dozen.
+    """
 
     per_second: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    cpu_seconds: float = 0.0
 
     def add(self, answers: Answers, cpu_seconds: float) -> None:
         """Note one round."""
         self.per_second.append(answers.per_second)
-        self.cpu.append(cpu_seconds / answers.statuses.total() * 1e6)
+        self.cpu_seconds += cpu_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The median of rounds, and between what 95 % of such medians lie (bootstrap over the rounds)."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, rounds: Sequence[float]) -> Ratio:
+        """Return the ratio of these rounds."""
+        draw = random.Random(len(rounds))
+        medians = sorted(median(draw.choices(rounds, k=len(rounds))) for _ in range(SAMPLES))
+        return cls(median(rounds), medians[SAMPLES // 40], medians[-SAMPLES // 40])
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """All rounds by process, and what was counted at each gateway at 64 connections, per stamp."""
+    """All rounds by process, one raw verification timed in each (microseconds), and what was counted at each gateway,
+    per stamp."""
 
     rounds: dict[str, Rounds]
+    raw: list[float]
     counted: dict[str, dict[str, float]]
 
-    def ratio(self, name: str, to: str = "reference") -> float:
-        """The median, over the rounds, of stamps per second divided by those of `to` in the same round."""
+    def ratio(self, name: str, to: str = "reference") -> Ratio:
+        """Stamps per second divided by those of `to` in the same round."""
         pairs = zip(self.rounds[name].per_second, self.rounds[to].per_second, strict=True)
-        return median(one / other for one, other in pairs)
+        return Ratio.of([one / other for one, other in pairs])
 
     def cpu_ratio(self, name: str) -> float:
-        """The same by processor time per answer, which other work on the machine disturbs less."""
-        pairs = zip(self.rounds[name].cpu, self.rounds["reference"].cpu, strict=True)
-        return median(reference / own for own, reference in pairs)
+        """The same by processor time, which other work on the machine disturbs less; of all rounds together."""
+        return self.rounds["reference"].cpu_seconds / self.rounds[name].cpu_seconds
 
     def per_second(self, name: str) -> float:
         """The median of stamps per second."""
         return median(self.rounds[name].per_second)
+
+    def raw_verifications(self, name: str) -> float:
+        """How many raw libsodium verifications one stamp takes; the median over the rounds."""
+        return median(1e6 / rate / raw for rate, raw in zip(self.rounds[name].per_second, self.raw, strict=True))
 
 
 def send(
@@ -87,11 +117,13 @@ def measure(arena: Arena, *, rounds: int, stamps: int) -> Throughput:
     for target in targets:
         send(target.process, warm_up, target=target)
     before = {target.name: target.process.counters() for target in targets}
-    for number in range(rounds):
+    raw, draw = list[float](), random.Random(rounds)
+    for _ in range(rounds):
         requests = arena.signer.stamps(stamps, done)
-        for turn in range(len(everybody)):  # nobody always comes first
-            name, process, gateway = everybody[(number + turn) % len(everybody)]
+        draw.shuffle(everybody)  # nobody always comes first, or behind the same one
+        for name, process, gateway in everybody:
             send(process, requests, result[name], gateway)
+        raw.append(functions.raw_verification())
     counted = {}
     for target in targets:
         target.done[:] = done
@@ -103,7 +135,7 @@ def measure(arena: Arena, *, rounds: int, stamps: int) -> Throughput:
             "commits": change["commits"] / sent,
             "full_collections": change["full_collections"],
         }
-    return Throughput(result, counted)
+    return Throughput(result, raw, counted)
 
 
 def round_trips_alone(arena: Arena, target: Target, stamps: int = 512) -> float:

@@ -93,7 +93,7 @@ _NOBODY: Final[dict[str, Any]] = {
     "created_at": 0.0,
     "personnel_number": "0",
     "active": True,
-    "pin_record": bytes(100),
+    "pin_record": bytes(140),
 }
 """What stands in the place of a number that nobody has, as long as what people have."""
 

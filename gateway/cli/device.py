@@ -9,7 +9,7 @@ import typer
 from gateway.cli import device_words, qr
 from gateway.cli.advice import command, line
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
-from gateway.cli.naming import some_companies, the_company, the_device
+from gateway.cli.naming import company_names, some_companies, the_company, the_device
 from gateway.cli.output import confirm, emit_items, emit_json, hint, local_time, rfc3339, say, table
 from gateway.cli.refusals import WrongUse
 from gateway.devices.attention import ends_soon, is_copied, is_silent
@@ -83,10 +83,13 @@ def _register_beginnings(commands: typer.Typer) -> None:
         if as_json:
             emit_items([{**as_document(device), "needs_attention": _attention(device, now)} for device in found])
             return
+        names = await company_names(site)
+        headings = ("Terminal", "Location", "State", "Last seen", "Client", "Key age", "Key until", "Id")
         table(
-            ("Terminal", "Location", "State", "Last seen", "Client", "Key age", "Key until", "Id"),
+            ("Company", *headings) if names else headings,
             [
                 (
+                    *([names[device.company_id]] if names else []),
                     device.label,
                     device.location,
                     ", ".join((_state(device), *_attention(device, now))),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
-from gateway.cli.naming import some_companies, the_user
+from gateway.cli.naming import company_names, some_companies, the_company, the_user
 from gateway.cli.output import emit_items, emit_json, hint, local_time, rfc3339, say, table
 from gateway.cli.refusals import Refusal, WrongUse
 
@@ -25,28 +26,35 @@ def register(app: typer.Typer) -> None:
 
     @administration_command(commands, "list", example="stampgate lockout list")
     async def list_(site: Administration, company: Company = None, as_json: Json = False) -> None:
-        """List who is locked, why, and until when."""
+        """List who is locked, why, and until when, in the time zone of the company."""
+        from gateway.stamping.local_day import zone_named
+
         within = await some_companies(site, company)
         found = await site.lockouts.list_(within.id if within else None)
         if as_json:
             emit_items([as_document(locked) for locked in found])
             return
         labels = {device.id: device.label for device in await site.devices.list_()}
-        table(
-            ("Who", "Tier", "Why", "Since", "Until", "Id"),
-            [
-                (
-                    _who(locked, labels),
-                    locked.lockout.tier,
-                    locked.lockout.reason,
-                    local_time(locked.lockout.since),
-                    local_time(locked.lockout.until, "a new PIN is set"),
-                    locked.lockout.id,
-                )
-                for locked in found
-            ],
-            empty="Nobody is locked.",
-        )
+        names = await company_names(site)
+        zones = {one.id: zone_named(one.timezone) for one in await site.companies.list_()}
+
+        def row(locked: Locked) -> tuple[str, ...]:
+            lockout = locked.lockout
+            # Up to the next full minute, as everywhere: whoever comes back then must not be too early.
+            until = None if lockout.until is None else math.ceil(lockout.until / 60) * 60
+            zone = zones[lockout.company_id]
+            return (
+                *([names[lockout.company_id]] if names else []),
+                _who(locked, labels),
+                lockout.tier,
+                lockout.reason,
+                local_time(lockout.since, zone=zone),
+                local_time(until, "a new PIN is set", zone),
+                lockout.id,
+            )
+
+        headings = ("Who", "Tier", "Why", "Since", "Until", "Id")
+        table(("Company", *headings) if names else headings, map(row, found), empty="Nobody is locked.")
 
     @administration_command(commands, "clear", example="stampgate lockout clear --all")
     async def clear(
@@ -62,24 +70,26 @@ def register(app: typer.Typer) -> None:
         """Unlock before the time. The limit of a whole year is lifted by a new PIN only: `user set-pin`."""
         if everything == bool(lockout):
             raise WrongUse("say whose lock, or which one by its id, or all of them with --all")
-        within = await some_companies(site, company)
+        within = await (the_company if everything else some_companies)(site, company)
         company_id = within.id if within else None
         if lockout:
-            chosen = await _chosen(site, lockout, company, await site.lockouts.list_(company_id))
+            locks = await site.lockouts.list_(company_id)
+            chosen, people = await _chosen(site, lockout, company, locks)
             cleared = await site.lockouts.clear(chosen, company_id=company_id, actor=ACTOR)
+            left = sum(one.lockout.user_id in people and not one.ends_by_itself for one in locks)
         else:
             cleared = await site.lockouts.clear_all(company_id, actor=ACTOR)
+            left = sum(not locked.ends_by_itself for locked in await site.lockouts.list_(company_id))
         if as_json:
             emit_json({"cleared": [one.id for one in cleared]})
             return
         say(f"{len(cleared)} unlocked." if cleared else "Nobody was locked.")
-        left = [locked for locked in await site.lockouts.list_(company_id) if not locked.ends_by_itself]
-        if everything and left:
-            hint(f"{len(left)} over the limit of a year stay locked until a new PIN is set.")
+        if left:
+            hint(f"{left} over the limit of a year stay locked until a new PIN is set.")
 
 
 def _is_id(name: str) -> bool:
-    """Whether it can only be an id: of a lock that is over, maybe."""
+    """Whether it can only be an id."""
     try:
         UUID(name)
     except ValueError:
@@ -87,19 +97,32 @@ def _is_id(name: str) -> bool:
     return True
 
 
-async def _chosen(site: Administration, named: Sequence[str], company: str | None, locks: Sequence[Locked]) -> set[str]:
-    """The ids of the locks that are named, themselves or by whose they are. Raises `Refusal` and `WrongUse`."""
-    chosen = set[str]()
+async def _chosen(
+    site: Administration, named: Sequence[str], company: str | None, locks: Sequence[Locked]
+) -> tuple[set[str], set[str]]:
+    """The ids of the locks that are named, themselves or by whose they are, and those of these people.
+
+    Of a person, what ends by itself: a year's limit on one tier keeps nobody locked on the other. Raises `Refusal`,
+    `WrongUse`, and Problem `conflict` for who has nothing but that limit.
+    """
+    known = {one.lockout.id for one in locks}
+    chosen, people = set[str](), set[str]()
     for name in named:
-        if _is_id(name):
+        if name in known:
             chosen.add(name)
             continue
-        user = await the_user(site, name, company)
-        own = {one.lockout.id for one in locks if one.lockout.user_id == user.id}
+        try:
+            user = await the_user(site, name, company)
+        except Refusal:
+            if not _is_id(name):
+                raise
+            raise Refusal(f"there is no such lock, or it is over, and nobody has the id {name}") from None
+        own = [one for one in locks if one.lockout.user_id == user.id]
         if not own:
             raise Refusal(f"{user.full_name} is not locked")
-        chosen |= own
-    return chosen
+        people.add(user.id)
+        chosen |= {one.lockout.id for one in own if one.ends_by_itself} or {one.lockout.id for one in own}
+    return chosen, people
 
 
 def as_document(locked: Locked) -> dict[str, Any]:

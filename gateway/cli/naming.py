@@ -8,7 +8,7 @@ from gateway.cli.advice import command
 from gateway.cli.refusals import Refusal, WrongUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gateway.administration import Administration
     from storage.companies import Company
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from storage.users import User
 
 _EVERYBODY = 1_000_000
+_SEVERAL = {"company": "companies", "terminal": "terminals", "person": "people"}
 
 
 class _Identified(Protocol):
@@ -45,6 +46,7 @@ async def the_company(site: Administration, named: str | None) -> Company:
     return _only(
         "company",
         named,
+        {},
         (company for company in companies if company.id == named),
         (company for company in companies if company.name.casefold() == named.casefold()),
     )
@@ -59,10 +61,12 @@ async def the_device(site: Administration, named: str, company: str | None) -> D
     """The terminal with this id, or with a label that only one terminal has."""
     within = await some_companies(site, company)
     devices = await site.devices.list_(within.id if within else None)
+    companies = await company_names(site)
     labelled = [device for device in devices if device.label.casefold() == named.strip().casefold()]
     return _only(
         "terminal",
         named,
+        companies,
         (device for device in devices if device.id == named),
         # A terminal taken down and its successor bear one label: the one in use is meant.
         [device for device in labelled if device.state != "revoked"] or labelled,
@@ -76,6 +80,7 @@ async def the_user(site: Administration, named: str, company: str | None) -> Use
     return _only(
         "person",
         named,
+        await company_names(site),
         (user for user in people if user.id == named),
         (user for user in people if user.personnel_number == named),
         (user for user in people if user.email == named.lower()),
@@ -83,19 +88,29 @@ async def the_user(site: Administration, named: str, company: str | None) -> Use
     )
 
 
-def _only(kind: str, named: str, *readings: Iterable[Thing]) -> Thing:
+async def company_names(site: Administration) -> dict[str, str]:
+    """The names of all companies by id, where there are several; else nothing, since there is nothing to tell apart."""
+    companies = await site.companies.list_()
+    return {company.id: company.name for company in companies} if len(companies) > 1 else {}
+
+
+def _only(kind: str, named: str, companies: Mapping[str, str], *readings: Iterable[Thing]) -> Thing:
     """The one thing of the first reading that finds any."""
     for reading in readings:
         found = list(reading)
         if len(found) > 1:
-            ids = "; ".join(_told_apart(thing) for thing in found[:10])
-            raise WrongUse(f"{named!r} names {len(found)} of them; say which by its id: {ids}")
+            ids = "; ".join(_told_apart(thing, companies) for thing in found[:10])
+            elsewhere = len({getattr(thing, "company_id", None) for thing in found}) == len(found)
+            how = "its company (--company) or its id" if elsewhere else "its id"
+            raise WrongUse(f"{named!r} names {len(found)} {_SEVERAL[kind]}; say which by {how}: {ids}")
         if found:
             return found[0]
     raise Refusal(f"there is no {kind} {named!r}")
 
 
-def _told_apart(thing: _Identified) -> str:
+def _told_apart(thing: _Identified, companies: Mapping[str, str]) -> str:
     """The id of a thing, and what people know it by that differs among things of one name."""
-    known = ", ".join(filter(None, (getattr(thing, name, None) for name in ("state", "location", "personnel_number"))))
-    return f"{thing.id} ({known})" if known else thing.id
+    known = [getattr(thing, name, None) for name in ("state", "location", "personnel_number")]
+    known.append(companies.get(getattr(thing, "company_id", "")))
+    told = ", ".join(filter(None, known))
+    return f"{thing.id} ({told})" if told else thing.id

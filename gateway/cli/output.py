@@ -17,6 +17,7 @@ from gateway.cli.refusals import Refusal, WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
 
     from rich.console import Console
 
@@ -53,7 +54,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str)
     if not lines:
         say(empty)
         return
-    drawn = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        # Nothing is cut off: what somebody may have to type again least of all.
+        drawn.add_column(heading, overflow="fold", no_wrap=heading == "Id")
     for line in lines:
         drawn.add_row(*line)
     console().print(drawn, soft_wrap=False)
@@ -68,9 +72,9 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-def local_time(at: float | None, missing: str = "") -> str:
-    """An instant (Unix seconds) in this machine's time zone, to the minute."""
-    return missing if at is None else datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M %Z")
+def local_time(at: float | None, missing: str = "", zone: ZoneInfo | None = None) -> str:
+    """An instant (Unix seconds) in `zone`, or this machine's time zone, to the minute."""
+    return missing if at is None else datetime.fromtimestamp(at, UTC).astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
 
 
 def rfc3339(at: float | None) -> str | None:

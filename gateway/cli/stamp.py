@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -38,16 +38,17 @@ def register(app: typer.Typer) -> None:
             typer.Option(metavar="WHO", help="Of one person: number, e-mail, name or id.", show_default=False),
         ] = None,
         from_: Annotated[
-            datetime | None,
-            typer.Option("--from", formats=["%Y-%m-%d"], metavar="DAY", help="From this day on.", show_default=False),
+            str | None,
+            typer.Option("--from", metavar="YYYY-MM-DD", help="From this day on.", show_default=False),
         ] = None,
         to: Annotated[
-            datetime | None,
-            typer.Option("--to", formats=["%Y-%m-%d"], metavar="DAY", help="Up to and with this.", show_default=False),
+            str | None,
+            typer.Option("--to", metavar="YYYY-MM-DD", help="Up to and with this day.", show_default=False),
         ] = None,
         limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
         cursor: Annotated[
-            str | None, typer.Option(metavar="PLACE", help="Those behind this place.", show_default=False)
+            str | None,
+            typer.Option(metavar="PLACE", help="Older ones: the place that the list before named.", show_default=False),
         ] = None,
         company: Company = None,
         as_json: Json = False,
@@ -55,18 +56,21 @@ def register(app: typer.Typer) -> None:
         """List stamps and corrections, newest first, in the company's time zone. The tier is how far to trust one."""
         from gateway.http.paging import cut
         from gateway.stamping.history_models import history_stamp, is_place, place_of, read_place
-        from gateway.stamping.local_day import midnight, zone_named
+        from gateway.stamping.local_day import day_ends, midnight, zone_named
         from storage.stamp_history import Wanted
 
         if cursor is not None and not is_place(cursor):
             raise WrongUse("--cursor is the place that the list before named")
+        first, last_day = _day("--from", from_), _day("--to", to)
+        if first and last_day and last_day < first:
+            raise WrongUse("--to is before --from")
         within = await the_company(site, company)
         zone = zone_named(within.timezone)
         wanted = Wanted(
             company_id=within.id,
             user_id=None if person is None else (await the_user(site, person, within.id)).id,
-            start=None if from_ is None else midnight(from_.date(), zone),
-            end=None if to is None else midnight(to.date() + timedelta(days=1), zone),
+            start=None if first is None else midnight(first, zone),
+            end=None if last_day is None else day_ends(last_day, zone),
         )
         page, last = cut(await site.history.page(wanted, read_place(cursor), limit + 1), limit)
         behind = None if last is None else place_of(last)
@@ -76,10 +80,25 @@ def register(app: typer.Typer) -> None:
         table(
             ("When", "Who", "What", "Tier", "Where", "Remarks"),
             [_row(stamp, zone) for stamp in page],
-            empty="There are no stamps yet." if wanted == Wanted(company_id=within.id) else "There are no such stamps.",
+            empty=_nothing(wanted == Wanted(company_id=within.id), cursor),
         )
         if behind is not None:
             hint(f"There are older ones: --cursor {behind}")
+
+
+def _day(option: str, typed: str | None) -> date | None:
+    if typed is None:
+        return None
+    try:
+        return datetime.strptime(typed, "%Y-%m-%d").date()  # noqa: DTZ007 - a day of the company's calendar
+    except ValueError:
+        raise WrongUse(f"{option} takes a day such as 2026-05-31, not {typed!r}") from None
+
+
+def _nothing(is_everything: bool, cursor: str | None) -> str:
+    if cursor is not None:
+        return "There are no older ones."
+    return "There are no stamps yet." if is_everything else "There are no such stamps."
 
 
 def _row(stamp: ListedStamp, zone: ZoneInfo) -> tuple[str, ...]:

@@ -28,6 +28,14 @@ def midnight(day: date, zone: ZoneInfo) -> float:
     return datetime.combine(day, time(), zone).timestamp()
 
 
+def day_ends(day: date, zone: ZoneInfo) -> float | None:
+    """Return the Unix time at which the local day after `day` begins; `None` behind the calendar's end."""
+    try:
+        return midnight(day + timedelta(days=1), zone)
+    except OverflowError:
+        return None
+
+
 def instants(local: datetime, zone: ZoneInfo) -> list[float]:
     """Return the Unix times at which clocks in `zone` show `local`, which has no zone of its own, in their order.
 

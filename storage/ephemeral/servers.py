@@ -104,10 +104,10 @@ def _loading(script: Script) -> Command:
 
 
 class SingleNode:
-    """One Redis behind a pool of connections; one that the server has closed is replaced before it is used.
+    """One Redis behind a pool of connections.
 
-    Whoever is alone keeps the connection for the next: what the pool books for each use costs as much as a whole
-    exchange on the connection does.
+    One that the server has closed in good order is replaced before it is used. Whoever is alone keeps the connection
+    for the next: what the pool books for each use costs as much as a whole exchange on the connection does.
     """
 
     def __init__(self, pool: BlockingConnectionPool) -> None:
@@ -138,9 +138,14 @@ class SingleNode:
     async def _connection(self) -> AbstractConnection:
         kept, self._kept = self._kept, None
         if kept is not None:
-            if kept.is_connected and not await _has_unread(kept):
+            is_usable = False
+            try:
+                is_usable = kept.is_connected and not await _has_unread(kept)
+            finally:  # also when this is cancelled: what is not used goes back
+                if not is_usable:
+                    await self._pool.release(kept)
+            if is_usable:
                 return kept
-            await self._pool.release(kept)
         connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
         return connection
 

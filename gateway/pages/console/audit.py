@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from gateway.audit.models import AuditQuery
@@ -12,7 +12,7 @@ from gateway.audit_events import AuditName
 from gateway.http.path_ids import path_id
 from gateway.http.problems import FieldError, Problem
 from gateway.pages.console.forms import read_filter
-from gateway.stamping.local_day import midnight
+from gateway.stamping.local_day import day_ends, midnight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,8 +100,8 @@ def _filters(visit: Visit) -> tuple[AuditQuery, float | None, float | None]:
     try:
         if text:
             day = date.fromisoformat(text)
-            since, until = midnight(day, visit.zone), midnight(day + timedelta(days=1), visit.zone)
-    except (ValueError, OverflowError):
+            since, until = midnight(day, visit.zone), day_ends(day, visit.zone)
+    except ValueError:
         faults.append(FieldError("day", "must be a date such as 2026-01-31"))
     try:
         query = read_filter(AuditQuery, visit.request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from gateway.stamping.actions import Action
 from gateway.stamping.corrections import Wish
 from gateway.stamping.export import csv_file
 from gateway.stamping.history_models import CorrectionBody, StampsQuery, place_of, read_place
-from gateway.stamping.local_day import instants, midnight
+from gateway.stamping.local_day import day_ends, instants, midnight
 from storage.stamp_history import Wanted
 
 if TYPE_CHECKING:
@@ -165,18 +165,21 @@ def _nothing(visit: Visit) -> dict[str, Any]:
 
 def _days(visit: Visit) -> tuple[float | None, float | None]:
     """The local days of the filter as Unix times; the last day is included."""
-    found: dict[str, float | None] = {}
+    found: dict[str, date | None] = {}
     faults = []
-    for name, further in (("from", 0), ("to", 1)):
+    for name in ("from", "to"):
         text = visit.request.query.get(name, "").strip()
         try:
-            day = date.fromisoformat(text) + timedelta(days=further) if text else None
-            found[name] = None if day is None else midnight(day, visit.zone)
-        except (ValueError, OverflowError):
+            found[name] = date.fromisoformat(text) if text else None
+        except ValueError:
             faults.append(FieldError(name, "must be a date such as 2026-01-31"))
+    first, last = found.get("from"), found.get("to")
+    if first and last and last < first:
+        faults.append(FieldError("to", "must not be before the first day"))
     if faults:
         raise Problem("bad-request", errors=faults)
-    return found["from"], found["to"]
+    zone = visit.zone
+    return None if first is None else midnight(first, zone), None if last is None else day_ends(last, zone)
 
 
 def _local_time(visit: Visit, original: ListedStamp | None) -> tuple[Any, ...]:

@@ -44,6 +44,7 @@ FIELD_TEXTS: Final = (
     N_("must be a time such as 2026-01-31T08:00:00Z"),
     N_("must be a time with its zone, such as 2026-01-31T08:00:00Z"),
     N_("must be a date such as 2026-01-31"),
+    N_("must not be before the first day"),
     N_("must be a date and a time"),
     N_("does not exist: the clocks were put forward then"),
     N_("must be chosen: the clocks were put back then, so this time came twice"),

@@ -17,7 +17,7 @@ def test_the_only_company_need_not_be_named_and_one_of_several_must(ready: Shell
     said = ready.refused("user", "add", "Bob", "--number", "2", code=2)
     assert said == "there are 2 companies, so choose one with --company (name or id): 'Müller GmbH'; 'Meier AG'"
     ready.ok("user", "add", "Bob", "--number", "1", "--company", "meier ag")
-    assert "names 2 of them" in ready.refused("user", "set-pin", "1", code=2)
+    assert "names 2 people; say which by" in ready.refused("user", "set-pin", "1", code=2)
     ready.ok("user", "set-pin", "1", "--company", "Meier AG")
     assert "there is no company 'Nix'" in ready.refused("user", "list", "--company", "Nix")
 

@@ -105,7 +105,7 @@ def test_of_equal_labels_the_one_in_use_is_meant_and_two_in_use_are_refused(read
     assert "Another terminal is called Gate 1 too" in second.err
     (third,) = set(re.findall(r"device approve (\S+) --company 'Müller GmbH'$", second.err, re.MULTILINE))
     refused = ready.refused("device", "revoke", "Gate 1", code=2)
-    assert "names 2 of them" in refused
+    assert "names 2 terminals; say which by" in refused
     assert f"{new} (registered)" in refused
     assert f"{third} (registered)" in refused
     assert "there is no terminal 'Gate 9'" in ready.refused("device", "revoke", "Gate 9")

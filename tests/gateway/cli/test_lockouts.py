@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from gateway.administration import open_administration
 from gateway.settings import Settings
@@ -12,12 +15,15 @@ from storage.lockouts import Lockout
 if TYPE_CHECKING:
     from tests.gateway.cli.command_line import Shell
 
+THE_COMPANY = "Müller GmbH"
+
 
 async def lock(shell: Shell, **values: Any) -> str:
     """What a gateway writes when somebody guesses."""
     settings = Settings.load(data_dir=shell.data_dir, pin_hash_memory_kib=8, pin_hash_time=1)
     async with open_administration(settings, prepare=False) as site:
-        company = (await site.companies.list_())[0]
+        named = values.pop("company", THE_COMPANY)
+        company = next(one for one in await site.companies.list_() if one.name == named)
         given: dict[str, Any] = {"tier": "kiosk", "scope": "number", "subject": "ab" * 32, "until": time.time() + 300}
         lockout = Lockout(
             id=site.new_id(), company_id=company.id, reason="consecutive", since=time.time(), **(given | values)
@@ -69,6 +75,44 @@ def test_people_are_unlocked_by_what_they_are_called(ready: Shell) -> None:
     assert ready.refused("lockout", "clear", "Anna") == "Anna is not locked"
     assert "there is no person '77'" in ready.refused("lockout", "clear", "Ben", "77")
     assert ready.ok("lockout", "clear", "Ben", other).out == "1 unlocked.\n"
+    asyncio.run(lock(ready, user_id=anna))
+    assert ready.ok("lockout", "clear", anna).out == "1 unlocked.\n"
+    assert "nobody has the id" in ready.refused("lockout", "clear", other)
+
+
+def test_a_years_limit_on_one_tier_keeps_nobody_locked_on_the_other(ready: Shell) -> None:
+    anna = ready.ok("user", "add", "Anna", "--number", "1042", "--json").json["id"]
+    yearly = asyncio.run(lock(ready, user_id=anna, tier="phone", until=None))
+    short = asyncio.run(lock(ready, user_id=anna))
+    cleared = ready.ok("lockout", "clear", "1042")
+    assert cleared.out == "1 unlocked.\n"
+    assert "1 over the limit of a year" in cleared.err
+    assert [item["id"] for item in ready.ok("lockout", "list", "--json").items] == [yearly]
+    assert short != yearly
+    assert "only a new PIN ends this lock" in ready.refused("lockout", "clear", "1042")
+
+
+def test_several_companies_are_told_apart(ready: Shell) -> None:
+    ready.ok("company", "add", "Far Away", "--timezone", "Asia/Tokyo")
+    first, second = (
+        ready.ok("user", "add", "Anna", "--number", "9", "--company", company, "--json").json["id"]
+        for company in (THE_COMPANY, "Far Away")
+    )
+    until = time.time() + 299
+    asyncio.run(lock(ready, user_id=first, until=until))
+    asyncio.run(lock(ready, user_id=second, until=until, company="Far Away"))
+    heading, *rows = ready.ok("lockout", "list").out.splitlines()
+    assert heading.startswith("Company")
+    for name, zone in ((THE_COMPANY, "Europe/Berlin"), ("Far Away", "Asia/Tokyo")):
+        row = next(row for row in rows if row.startswith(name))
+        end = datetime.fromtimestamp(math.ceil(until / 60) * 60, ZoneInfo(zone))
+        assert f"{end:%Y-%m-%d %H:%M %Z}" in row
+    refused = ready.refused("lockout", "clear", "9", code=2)
+    assert "'9' names 2 people; say which by its company (--company) or its id: " in refused
+    assert f"{second} (9, Far Away)" in refused
+    assert "choose one with --company" in ready.refused("lockout", "clear", "--all", code=2)
+    assert ready.ok("lockout", "clear", "--all", "--company", "Far Away").out == "1 unlocked.\n"
+    assert ready.ok("lockout", "clear", first).out == "1 unlocked.\n"
 
 
 def test_a_new_pin_unlocks(ready: Shell) -> None:

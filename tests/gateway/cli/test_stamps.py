@@ -70,4 +70,12 @@ def test_what_cannot_be_listed_is_said(ready: Shell) -> None:
     assert ready.ok("stamp", "list").out == "There are no stamps yet.\n"
     assert "there is no person 'Nobody'" in ready.refused("stamp", "list", "--person", "Nobody")
     assert "--cursor" in ready.refused("stamp", "list", "--cursor", "1; DROP", code=2)
-    assert "--from" in ready.refused("stamp", "list", "--from", "yesterday", code=2)
+    for typed in ("yesterday", "", "2026-02-30", "28.11.2026"):
+        refused = ready.refused("stamp", "list", "--from", typed, code=2)
+        assert refused == f"--from takes a day such as 2026-05-31, not {typed!r}"
+    assert (
+        ready.refused("stamp", "list", "--from", "2026-02-02", "--to", "2026-02-01", code=2) == "--to is before --from"
+    )
+    assert ready.ok("stamp", "list", "--from", "0001-01-01", "--to", "9999-12-31").out == "There are no such stamps.\n"
+    behind_all = "1500.01a22043-e8e4-7000-8000-000000000000"
+    assert ready.ok("stamp", "list", "--cursor", behind_all).out == "There are no older ones.\n"

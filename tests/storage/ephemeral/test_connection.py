@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.asyncio import BlockingConnectionPool
 
 from storage.ephemeral.attempt_quota import AttemptQuota
 from storage.ephemeral.commands import Command, Script, pack
@@ -110,25 +111,50 @@ async def test_a_redis_stopped_and_started_again_works_without_a_restart(own_red
     await store.close()
 
 
-async def test_whoever_is_alone_uses_the_connection_of_the_last(own_redis_server: RedisServer) -> None:
+async def test_whoever_is_alone_keeps_the_connection_for_the_next(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, get_connection = list[object](), BlockingConnectionPool.get_connection
+
+    async def counted(pool: BlockingConnectionPool, *arguments: Any) -> Any:
+        asked.append(pool)
+        return await get_connection(pool, *arguments)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(BlockingConnectionPool, "get_connection", counted)
     store = Ephemeral.open(own_redis_server.url)
-    one = await store.command("CLIENT", "ID")
-    # The pool itself is not asked again: it gives this one to somebody else meanwhile.
-    others = [Command(pack("CLIENT", "ID"), "")]
-    both = await asyncio.gather(*(store.run(others) for _ in range(2)))
-    assert [one] in both
-    assert both[0] != both[1]
-    assert await store.command("CLIENT", "ID") in {id_ for some in both for id_ in some}
+    who = [Command(pack("CLIENT", "ID"), "")]
+    ids = {(await store.run(who))[0] for _ in range(5)}
+    assert len(ids) == 1
+    assert len(asked) == 1
+    two = await asyncio.gather(store.run(who), store.run(who))
+    assert two[0] != two[1]
+    assert len(asked) == 2
+    await store.run(who)
+    assert len(asked) == 2
     await store.close()
 
 
-async def test_a_connection_closed_meanwhile_is_replaced_before_it_is_used(own_redis_server: RedisServer) -> None:
+async def test_connections_closed_meanwhile_are_replaced_before_they_are_used(own_redis_server: RedisServer) -> None:
     store = Ephemeral.open(own_redis_server.url)
-    for _ in range(3):
+    for _ in range(MAX_CONNECTIONS + 1):  # none of them is lost to the pool
         connection = await store.command("CLIENT", "ID")
         own_redis_server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)  # until the end has arrived
         assert await store.command("CLIENT", "ID") != connection
+    await store.close()
+
+
+async def test_a_call_given_up_loses_no_connection(own_redis_server: RedisServer) -> None:
+    store = Ephemeral.open(own_redis_server.url)
+    slow = [Command.plain("BLPOP", "nothing", "5")]
+    for _ in range(MAX_CONNECTIONS + 1):
+        assert await store.command("INCR", "turns") is not None
+        call = asyncio.ensure_future(store.run(slow))
+        await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    assert await store.command("INCR", "turns") == MAX_CONNECTIONS + 2
     await store.close()
 
 

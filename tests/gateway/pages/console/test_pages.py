@@ -253,6 +253,9 @@ async def test_a_pin_is_shown_once_on_a_slip_and_works(house: House) -> None:
     pin = re.search(r'class="secret">(\d{6})<', shown.text)
     assert pin is not None
     assert shown.headers["Cache-Control"] == "no-store"
+    # another language would be another page, without the PIN
+    assert "Deutsch" not in shown.words
+    assert "Deutsch" in (await visitor.get(f"/console/people/{person.id}")).words
     await house.told()
     assert (await terminal.sign_in("0101", person.pin)).status == 401
     assert (await terminal.sign_in("0101", pin[1])).status == 200
@@ -377,6 +380,9 @@ async def test_a_stamp_is_filtered_corrected_and_both_are_shown(house: House) ->
     faulty = await visitor.get("/console/stamps?from=x&to=2001-13-45")
     assert faulty.status == 400
     assert len(faulty.faults) == 2
+    backwards = await visitor.get("/console/stamps?from=2026-02-02&to=2026-02-01")
+    assert (backwards.status, backwards.faults) == (400, ["Must not be before the first day."])
+    assert "Clock in Terminal Door" in (await visitor.get("/console/stamps?from=0001-01-01&to=9999-12-31")).words
     link = re.search(r'href="(/console/stamps/correct\?stamp=[^"]*)"', one.text)
     assert link is not None
     form = await visitor.get(link[1])
@@ -401,7 +407,7 @@ async def test_a_lock_is_shown_with_its_reason_and_ended(house: House) -> None:
         await terminal.sign_in("0101", "999999")
     visitor = await visitor_as(house, "it")
     shown = await visitor.get("/console/locks")
-    assert "Ada Winter Terminal Several wrong tries in a row" in shown.words
+    assert "Ada Winter (0101) Terminal Several wrong tries in a row" in shown.words
     assert "Locks in force: 1" in (await visitor.get("/console?lang=en")).words
     assert "Aktive Sperren: 1" in (await visitor.get("/console?lang=de")).words
     await visitor.get("/console?lang=en")
