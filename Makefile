@@ -25,7 +25,8 @@ BEGIN = echo $$$$ >$(VENV)/.begun
 END = rm -f $(VENV)/.begun
 ifneq ($(wildcard $(VENV)/.begun),)
 ifneq ($(filter-out help lock clean programs redis,$(MAKECMDGOALS)),)
-ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+# (not by what only asks: make -n, -q and -t)
+ifeq ($(strip $(foreach one,n q t,$(findstring $(one),$(firstword -$(MAKEFLAGS))))),)
 ifneq ($(shell kill -0 $$(cat $(VENV)/.begun) 2>/dev/null && echo busy),)
 $(error Packages are being installed into $(VENV) by another make: wait for it. If there is none, remove $(VENV)/.begun)
 endif

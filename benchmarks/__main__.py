@@ -38,8 +38,9 @@ def main() -> int:
         groups = {title: some for title, some in groups.items() if (title == phone_page.TITLE) == (part == "gateway")}
     if part != "phone-page":
         gateway = {"rounds": options.rounds, "stamps": options.stamps, "pairs": options.pairs}
-        setup.update(machine.describe(), options=gateway)
-        _introduce(setup)
+        now = {**machine.describe(), "options": gateway}
+        setup.update(now)
+        _introduce(now)
 
     def add(title: str, figures: list[Figure]) -> None:
         groups[title] = figures

@@ -77,12 +77,13 @@ def in_stamps(arena: Arena, target: Target) -> dict[str, float]:
     Raises `WrongAnswers`.
     """
     ratios: dict[str, list[float]] = {name: [] for name in KINDS}
-    for _ in range(TURNS):
-        for name, some in requests(arena, EACH).items():
+    for turn in range(TURNS):
+        for number, (name, some) in enumerate(requests(arena, EACH).items(), turn):
             target.sign_everybody_in()
             stamps = arena.signer.stamps(EACH, target.done)
+            refused = _refused(target, some) if number % 2 else 0.0  # neither is always the first
             accepted = expect(as_fast_as_possible(target.process.port, stamps), 201).per_second
-            ratios[name].append(accepted / _refused(target, some))
+            ratios[name].append(accepted / (refused or _refused(target, some)))
     return {name: median(some) for name, some in ratios.items()}
 
 
@@ -91,10 +92,12 @@ def logged(arena: Arena, target: Target, silent: Target) -> float:
 
     Raises `WrongAnswers`.
     """
-    ratios = []
+    ratios, both = [], [target, silent]
     for _ in range(TURNS):
         made = requests(arena, EACH)["malformed"]
-        ratios.append(_refused(target, made) / _refused(silent, made))
+        both.reverse()
+        rates = {one.name: _refused(one, made) for one in both}
+        ratios.append(rates[target.name] / rates[silent.name])
     return median(ratios)
 
 

@@ -63,14 +63,16 @@ def register(app: typer.Typer) -> None:
             list[str] | None,
             typer.Argument(metavar="[WHO]...", help="People, or ids of `lockout list`.", show_default=False),
         ] = None,
-        everything: Annotated[bool, typer.Option("--all", help="Every lock that ends by itself.")] = False,
+        everything: Annotated[bool, typer.Option("--all", help="Every lock of a company that ends by itself.")] = False,
         company: Company = None,
         as_json: Json = False,
     ) -> None:
         """Unlock before the time. The limit of a whole year is lifted by a new PIN only: `user set-pin`."""
         if everything == bool(lockout):
             raise WrongUse("say whose lock, or which one by its id, or all of them with --all")
-        within = await (the_company if everything else some_companies)(site, company)
+        if everything and company is None and await company_names(site):
+            await the_company(site, company)  # which one must be said
+        within = await some_companies(site, company)
         company_id = within.id if within else None
         if lockout:
             locks = await site.lockouts.list_(company_id)
@@ -82,8 +84,8 @@ def register(app: typer.Typer) -> None:
             left = sum(not locked.ends_by_itself for locked in await site.lockouts.list_(company_id))
         if as_json:
             emit_json({"cleared": [one.id for one in cleared]})
-            return
-        say(f"{len(cleared)} unlocked." if cleared else "Nobody was locked.")
+        else:
+            say(f"{len(cleared)} unlocked." if cleared else "Nobody was locked.")
         if left:
             hint(f"{left} over the limit of a year stay locked until a new PIN is set.")
 
@@ -102,8 +104,8 @@ async def _chosen(
 ) -> tuple[set[str], set[str]]:
     """The ids of the locks that are named, themselves or by whose they are, and those of these people.
 
-    Of a person, what ends by itself: a year's limit on one tier keeps nobody locked on the other. Raises `Refusal`,
-    `WrongUse`, and Problem `conflict` for who has nothing but that limit.
+    Of a person, what ends by itself: a year's limit on one tier keeps nobody locked on the other. Raises `Refusal` and
+    `WrongUse`.
     """
     known = {one.lockout.id for one in locks}
     chosen, people = set[str](), set[str]()
@@ -120,8 +122,13 @@ async def _chosen(
         own = [one for one in locks if one.lockout.user_id == user.id]
         if not own:
             raise Refusal(f"{user.full_name} is not locked")
+        ending = {one.lockout.id for one in own if one.ends_by_itself}
+        if not ending:
+            raise Refusal(
+                f"{user.full_name} has reached the limit of wrong tries in a year: only a new PIN ends this lock"
+            )
         people.add(user.id)
-        chosen |= {one.lockout.id for one in own if one.ends_by_itself} or {one.lockout.id for one in own}
+        chosen |= ending
     return chosen, people
 
 

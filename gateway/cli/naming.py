@@ -100,8 +100,8 @@ def _only(kind: str, named: str, companies: Mapping[str, str], *readings: Iterab
         found = list(reading)
         if len(found) > 1:
             ids = "; ".join(_told_apart(thing, companies) for thing in found[:10])
-            elsewhere = len({getattr(thing, "company_id", None) for thing in found}) == len(found)
-            how = "its company (--company) or its id" if elsewhere else "its id"
+            in_companies = {companies.get(getattr(thing, "company_id", "")) for thing in found}
+            how = "its company (--company) or its id" if len(in_companies) == len(found) else "its id"
             raise WrongUse(f"{named!r} names {len(found)} {_SEVERAL[kind]}; say which by {how}: {ids}")
         if found:
             return found[0]
@@ -110,7 +110,7 @@ def _only(kind: str, named: str, companies: Mapping[str, str], *readings: Iterab
 
 def _told_apart(thing: _Identified, companies: Mapping[str, str]) -> str:
     """The id of a thing, and what people know it by that differs among things of one name."""
-    known = [getattr(thing, name, None) for name in ("state", "location", "personnel_number")]
+    known = [getattr(thing, name, None) for name in ("state", "location", "personnel_number", "email")]
     known.append(companies.get(getattr(thing, "company_id", "")))
     told = ", ".join(filter(None, known))
     return f"{thing.id} ({told})" if told else thing.id

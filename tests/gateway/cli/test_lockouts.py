@@ -89,7 +89,30 @@ def test_a_years_limit_on_one_tier_keeps_nobody_locked_on_the_other(ready: Shell
     assert "1 over the limit of a year" in cleared.err
     assert [item["id"] for item in ready.ok("lockout", "list", "--json").items] == [yearly]
     assert short != yearly
-    assert "only a new PIN ends this lock" in ready.refused("lockout", "clear", "1042")
+    refused = ready.refused("lockout", "clear", "1042")
+    assert refused == "Anna has reached the limit of wrong tries in a year: only a new PIN ends this lock"
+
+
+def test_namesakes_are_told_apart_by_what_else_is_known(ready: Shell) -> None:
+    ready.ok("user", "add", "Anna", "--number", "1")
+    ready.ok("user", "add", "Anna", "--email", "anna@example.com")
+    refused = ready.refused("lockout", "clear", "Anna", code=2)
+    assert "'Anna' names 2 people; say which by its id: " in refused
+    assert "(1)" in refused
+    assert "(anna@example.com)" in refused
+
+
+def test_companies_of_one_name_are_told_apart_by_ids_alone(ready: Shell) -> None:
+    second = ready.ok("company", "add", THE_COMPANY, "--json").json["id"]
+    first = next(item["id"] for item in ready.ok("company", "list", "--json").items if item["id"] != second)
+    for company in (first, second):
+        ready.ok("user", "add", "Anna", "--number", "9", "--company", company)
+    assert "say which by its id: " in ready.refused("lockout", "clear", "9", code=2)
+
+
+def test_nobody_is_locked_before_there_is_a_company(shell: Shell) -> None:
+    shell.ok("init")
+    assert shell.ok("lockout", "clear", "--all").out == "Nobody was locked.\n"
 
 
 def test_several_companies_are_told_apart(ready: Shell) -> None:

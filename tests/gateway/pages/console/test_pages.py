@@ -407,7 +407,9 @@ async def test_a_lock_is_shown_with_its_reason_and_ended(house: House) -> None:
         await terminal.sign_in("0101", "999999")
     visitor = await visitor_as(house, "it")
     shown = await visitor.get("/console/locks")
-    assert "Ada Winter (0101) Terminal Several wrong tries in a row" in shown.words
+    assert "Ada Winter Terminal Several wrong tries in a row" in shown.words
+    hr = await visitor_as(house, "hr")
+    assert "Ada Winter (0101) Terminal Several wrong tries in a row" in (await hr.get("/console/locks")).words
     assert "Locks in force: 1" in (await visitor.get("/console?lang=en")).words
     assert "Aktive Sperren: 1" in (await visitor.get("/console?lang=de")).words
     await visitor.get("/console?lang=en")
