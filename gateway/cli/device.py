@@ -84,12 +84,10 @@ def _register_beginnings(commands: typer.Typer) -> None:
             emit_items([{**as_document(device), "needs_attention": _attention(device, now)} for device in found])
             return
         names = await company_names(site)
-        headings = ("Terminal", "Location", "State", "Last seen", "Client", "Key age", "Key until", "Id")
         table(
-            ("Company", *headings) if names else headings,
+            ("Terminal", "Location", "State", "Last seen", "Client", "Key age", "Key until", "Id"),
             [
                 (
-                    *([names[device.company_id]] if names else []),
                     device.label,
                     device.location,
                     ", ".join((_state(device), *_attention(device, now))),
@@ -101,6 +99,7 @@ def _register_beginnings(commands: typer.Typer) -> None:
                 )
                 for device in found
             ],
+            companies=[names[device.company_id] for device in found if names],
             empty=f"There is no terminal yet: {command('device', 'add', 'Gate 1', company=company)}",
         )
 

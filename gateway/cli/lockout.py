@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from gateway.cli.commands import ACTOR, Company, Json, administration_command, group
-from gateway.cli.naming import company_names, some_companies, the_company, the_user
+from gateway.cli.naming import some_companies, the_company, the_user
 from gateway.cli.output import emit_items, emit_json, hint, local_time, rfc3339, say, table
 from gateway.cli.refusals import Refusal, WrongUse
 
@@ -27,6 +26,7 @@ def register(app: typer.Typer) -> None:
     @administration_command(commands, "list", example="stampgate lockout list")
     async def list_(site: Administration, company: Company = None, as_json: Json = False) -> None:
         """List who is locked, why, and until when, in the time zone of the company."""
+        from gateway.lockouts.service import told_end
         from gateway.stamping.local_day import zone_named
 
         within = await some_companies(site, company)
@@ -35,26 +35,25 @@ def register(app: typer.Typer) -> None:
             emit_items([as_document(locked) for locked in found])
             return
         labels = {device.id: device.label for device in await site.devices.list_()}
-        names = await company_names(site)
-        zones = {one.id: zone_named(one.timezone) for one in await site.companies.list_()}
+        companies = {one.id: one for one in await site.companies.list_()}
 
         def row(locked: Locked) -> tuple[str, ...]:
-            lockout = locked.lockout
-            # Up to the next full minute, as everywhere: whoever comes back then must not be too early.
-            until = None if lockout.until is None else math.ceil(lockout.until / 60) * 60
-            zone = zones[lockout.company_id]
+            lockout, zone = locked.lockout, zone_named(companies[locked.lockout.company_id].timezone)
             return (
-                *([names[lockout.company_id]] if names else []),
                 _who(locked, labels),
                 lockout.tier,
                 lockout.reason,
                 local_time(lockout.since, zone=zone),
-                local_time(until, "a new PIN is set", zone),
+                local_time(told_end(lockout.until), "a new PIN is set", zone),
                 lockout.id,
             )
 
-        headings = ("Who", "Tier", "Why", "Since", "Until", "Id")
-        table(("Company", *headings) if names else headings, map(row, found), empty="Nobody is locked.")
+        table(
+            ("Who", "Tier", "Why", "Since", "Until", "Id"),
+            map(row, found),
+            companies=[companies[locked.lockout.company_id].name for locked in found if len(companies) > 1],
+            empty="Nobody is locked.",
+        )
 
     @administration_command(commands, "clear", example="stampgate lockout clear --all")
     async def clear(
@@ -70,9 +69,8 @@ def register(app: typer.Typer) -> None:
         """Unlock before the time. The limit of a whole year is lifted by a new PIN only: `user set-pin`."""
         if everything == bool(lockout):
             raise WrongUse("say whose lock, or which one by its id, or all of them with --all")
-        if everything and company is None and await company_names(site):
-            await the_company(site, company)  # which one must be said
-        within = await some_companies(site, company)
+        must_be_one = everything and await site.companies.list_()  # without a company nobody is locked either
+        within = await (the_company if must_be_one else some_companies)(site, company)
         company_id = within.id if within else None
         if lockout:
             locks = await site.lockouts.list_(company_id)

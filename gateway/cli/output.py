@@ -45,11 +45,14 @@ def emit_items(items: Sequence[dict[str, Any]], next_cursor: str | None = None) 
     emit_json({"items": items} | ({} if next_cursor is None else {"next_cursor": next_cursor}))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """A table, or the sentence `empty` when there are no rows."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str, companies: Sequence[str] = ()) -> None:
+    """A table, or the sentence `empty` when there are no rows. `companies`: whose each row is, if need be."""
     from rich.table import Table
     from rich.text import Text
 
+    if companies:
+        headings = ("Company", *headings)
+        rows = [(company, *row) for company, row in zip(companies, rows, strict=True)]
     lines = [[Text(cell) for cell in row] for row in rows]
     if not lines:
         say(empty)

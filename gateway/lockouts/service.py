@@ -7,8 +7,9 @@ are in SQL, and forgotten in that transaction.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.accounts.guard import TIER as ACCOUNT_TIER
 from gateway.audit_events import AuditName, event
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from storage.database import Database
     from storage.lockouts import Lockout
     from storage.users import User
+
+
+MINUTE_SECONDS: Final = 60
+
+
+def told_end(until: float | None) -> float | None:
+    """The end of a lock as people are told it: the next full minute, as on the phone page and the terminal page, since
+    whoever comes back at the time shown must not be too early.
+    """
+    return None if until is None else math.ceil(until / MINUTE_SECONDS) * MINUTE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

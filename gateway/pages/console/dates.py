@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -11,13 +10,13 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
 from markupsafe import Markup
 
+from gateway.lockouts.service import MINUTE_SECONDS, told_end
 from gateway.stamping.local_day import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-MINUTE_SECONDS: Final = 60.0
 HOUR_MINUTES: Final = 60
 DAY_SECONDS: Final = 86_400.0
 
@@ -55,10 +54,8 @@ class Dates:
         return self._marked(at, text)
 
     def until(self, at: float | None) -> Markup | str:
-        """The end of a lock, rounded up to the next full minute as on the phone page and the terminal page: whoever
-        comes back at the time shown must not be too early.
-        """
-        return self.when(None if at is None else math.ceil(at / MINUTE_SECONDS) * MINUTE_SECONDS)
+        """The end of a lock, rounded up to the next full minute."""
+        return self.when(told_end(at))
 
     def exactly(self, at: float | None) -> Markup | str:
         """A time with its date and seconds."""

@@ -106,6 +106,7 @@ async def test_a_terminal_is_added_changed_suspended_resumed_replaced_and_revoke
     assert wrong.status == 400
     assert len(wrong.faults) == 3
     added = await visitor.post("/console/terminals/new", {"label": "Main entrance", "location": "Hall"})
+    assert ("Deutsch" in wrong.words, "Deutsch" in added.words) == (True, False)
     code = output(added, "code")
     assert output(added, "address").endswith(f"#enrol={code}")
     assert added.text.count("<svg") == 1
@@ -253,7 +254,7 @@ async def test_a_pin_is_shown_once_on_a_slip_and_works(house: House) -> None:
     pin = re.search(r'class="secret">(\d{6})<', shown.text)
     assert pin is not None
     assert shown.headers["Cache-Control"] == "no-store"
-    # another language would be another page, without the PIN
+    # another language would be another page, without what is shown once
     assert "Deutsch" not in shown.words
     assert "Deutsch" in (await visitor.get(f"/console/people/{person.id}")).words
     await house.told()
@@ -330,6 +331,7 @@ async def test_a_new_poster_kills_the_old_one_and_can_be_downloaded_in_every_for
     old = house.phone()
     assert "dies at once" in (await visitor.get("/console/phone/rotate")).words
     shown = await visitor.post("/console/phone/rotate")
+    assert "Deutsch" not in shown.words.partition("The new poster")[0]
     token = shown.value("link_token")
     assert output(shown, "address").endswith(f"#t={token}")
     await house.told()
