@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Final
 from crypto.tokens import token_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gateway.administration import Administration
+    from storage.companies import Company
 
 FILE_NAME: Final = "demo.json"
+BEGUN: Final = "demo.begun"
+"""A file that lies there while the demo is made: whoever killed the first start gets the rest of it at the next."""
+
 COMPANY: Final = "Rosenthal Bakery"
 TIMEZONE: Final = "Europe/Berlin"
 OWNER_NAME: Final = "Olivia Rosenthal"
@@ -65,28 +70,37 @@ class DemoFileError(Exception):
 
 async def prepare(administration: Administration) -> Demo:
     """Return the demo in this data directory, making it on the first start. Raises `DemoFileError`."""
-    path = administration.settings.data_dir / FILE_NAME
+    path, begun = (administration.settings.data_dir / name for name in (FILE_NAME, BEGUN))
     demo, companies = _load(path), await administration.companies.list_()
-    if demo is not None and any(company.id == demo.company_id for company in companies):
-        return demo
-    if companies:
-        raise DemoFileError(
-            f"{administration.settings.data_dir} holds a gateway that is not the demo: choose another --data-dir"
-        )
-    demo = await _make(administration)
-    _save(path, demo)
+    if demo is None or all(company.id != demo.company_id for company in companies):
+        if companies and not begun.exists():
+            raise DemoFileError(
+                f"{administration.settings.data_dir} holds a gateway that is not the demo: choose another --data-dir"
+            )
+        begun.touch(mode=0o600)
+        demo = await _make(administration, companies)
+        _save(path, demo)
+    begun.unlink(missing_ok=True)
     return demo
 
 
-async def _make(administration: Administration) -> Demo:
+async def _make(administration: Administration, known: Sequence[Company]) -> Demo:
+    """Make the demo, or what is missing of it; secrets that nobody can have seen yet are drawn anew."""
     companies, people = administration.companies, administration.people
-    company = await companies.add(COMPANY, timezone=TIMEZONE, locale="en", actor=ACTOR)
-    owner = await people.add(company.id, full_name=OWNER_NAME, email=OWNER_EMAIL, role="owner", actor=ACTOR)
+    company = next((one for one in known if one.name == COMPANY), None)
+    if company is None:
+        company = await companies.add(COMPANY, timezone=TIMEZONE, locale="en", actor=ACTOR)
+    there = {user.full_name: user for user in await people.list_(company.id)}
+    owner = there.get(OWNER_NAME)
+    if owner is None:
+        owner = await people.add(company.id, full_name=OWNER_NAME, email=OWNER_EMAIL, role="owner", actor=ACTOR)
     password = administration.randomness(PASSWORD_BYTES).hex()
     await administration.accounts.set_password(owner.id, password, actor=ACTOR)
     shown = []
     for number, name in PEOPLE:
-        person = await people.add(company.id, full_name=name, personnel_number=number, actor=ACTOR)
+        person = there.get(name)
+        if person is None:
+            person = await people.add(company.id, full_name=name, personnel_number=number, actor=ACTOR)
         shown.append(DemoPerson(name, number, await people.set_pin(person.id, actor=ACTOR) or ""))
     await companies.update(company.id, {"public_stamp_enabled": True}, actor=ACTOR)
     link = await companies.rotate_link(company.id, actor=ACTOR)
